@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+#include "training/codebook.h"
+
+namespace espalier::compression {
+
+// One tensor on its way into a compressed file. A weight with `nonzero` positions is stored sparse (relative indices); with a codebook its
+// values are stored as Huffman-coded codes, otherwise as float32.
+struct EspTensor {
+  std::string name;
+  Tensor values;                     // float32, the exact weights; zero where pruned
+  bool sparse = false;               // store only the nonzeros, with gaps
+  std::optional<Codebook> codebook;  // values[i] == centroids[codes[i]] bit for bit (codes -1: zero; requires sparse)
+  int index_bits = 5;                // width of a gap field before Huffman coding, 1..16; a larger gap takes filler zeros
+};
+
+// What each part of a stored tensor costs; the paper's columns are computed from these.
+struct EspTensorSize {
+  std::string name;
+  Shape shape;
+  int64_t weights = 0;          // elements
+  int64_t nonzeros = 0;
+  int64_t entries = 0;          // stored entries: nonzeros and fillers when sparse, all weights otherwise
+  int centroids = 0;            // 0: not quantized
+  int weight_bits = 32;         // per entry before Huffman: ceil(log2(codes in the alphabet)); 32 when not quantized
+  int index_bits = 0;           // per entry before Huffman; 0 when dense
+  double huffman_weight_bits = 0;  // mean per entry, without the table
+  double huffman_index_bits = 0;
+  int64_t codebook_bytes = 0;
+  int64_t table_bytes = 0;      // the Huffman code lengths of both alphabets
+  int64_t section_bytes = 0;    // everything of this tensor in the file, header and checksum included
+};
+
+struct EspFile {
+  std::string description;  // the network, as JSON text
+  std::vector<EspTensor> tensors;
+};
+
+struct EspEncoded {
+  std::string bytes;
+  std::vector<EspTensorSize> sizes;  // one per tensor, in order
+};
+
+// The compressed file of docs/esp-format.md. Throws Error when a codebook does not reproduce its values.
+EspEncoded encode_esp(const EspFile& file);
+
+struct EspDecoded {
+  EspFile file;
+  std::vector<EspTensorSize> sizes;
+};
+// Untrusted input: every length is checked against the bytes that are there before anything is allocated, every checksum verified.
+// A tensor's decoded size is bounded by what its section could encode and by kMaxDecodedBytes in total. Errors begin with `origin`.
+EspDecoded decode_esp(std::span<const std::byte> bytes, const std::string& origin);
+
+}  // namespace espalier::compression

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/shape.h"
+
+namespace espalier::datasets {
+
+// Labelled images. Thread-safe: get() may be called from the loader's workers.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual int64_t size() const = 0;
+  virtual Shape image_shape() const = 0;  // (H, W, C)
+  virtual int classes() const = 0;
+  // Writes image `index`, normalised ((pixel / 255 - mean) / std per channel), in HWC order and returns its label in [0, classes).
+  // REQUIRES: 0 <= index < size(), image.size() == image_shape().numel().
+  virtual int32_t get(int64_t index, std::span<float> image) const = 0;
+};
+
+// The images of `whole` at `indices`, in that order.
+std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> whole, std::vector<int64_t> indices);
+
+struct Split {
+  std::shared_ptr<const Dataset> train;
+  std::shared_ptr<const Dataset> validation;  // null unless images were held out
+  std::shared_ptr<const Dataset> test;
+};
+
+struct DataOptions {
+  std::filesystem::path data_dir;  // empty: $ESPALIER_DATA, then /usr/share/datasets
+  int64_t validation = 0;          // training images held out, drawn at random from `seed`
+  int64_t limit = 0;               // > 0: only the first so many training images (before the split)
+  uint64_t seed = 1;
+};
+
+// One row of the registry.
+struct Source {
+  std::string_view name;         // "mnist"
+  std::string_view description;  // one line for `espalier list datasets`
+  Split (*load)(const DataOptions& options);
+};
+std::span<const Source> sources();
+// Throws Error: for an unknown name, listing the names; for missing data, listing where it looked and how to get them.
+Split load(std::string_view name, const DataOptions& options);
+
+}  // namespace espalier::datasets
