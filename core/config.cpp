@@ -21,7 +21,13 @@ std::string describe(const toml::node& node) {
   if (node.is_array_of_tables()) return "an array of tables";
   if (node.is_array()) return "an array";
   std::ostringstream text;
-  node.visit([&](const auto& value) { text << value; });
+  // toml++ would print 0.1 as 0.10000000000000001.
+  if (const toml::value<double>* number = node.as_floating_point())
+    text << fmt::format("{}", number->get());
+  else if (const toml::value<std::string>* word = node.as_string())
+    text << '"' << word->get() << '"';
+  else
+    node.visit([&](const auto& value) { text << value; });
   constexpr size_t kMost = 100;
   return text.str().size() <= kMost ? text.str() : fmt::format("a text of {} bytes", text.str().size());
 }
@@ -106,8 +112,8 @@ struct Config::Node {
   toml::table* table;  // null where the recipe has no such table
   std::string path;    // "stage.2"; empty for the root
   std::set<std::string, std::less<>> asked = {};
-  std::map<std::string, std::shared_ptr<Node>> children =
-      {};  // so that all handles of one table share `asked`
+  // Kept, so that all handles of one table share `asked`.
+  std::map<std::string, std::shared_ptr<Node>> children = {};
 
   const toml::table& values() const { return table == nullptr ? kEmpty : *table; }
   std::string name_of(std::string_view key) const {
