@@ -10,6 +10,9 @@ namespace espalier {
 namespace {
 
 constexpr uint64_t kMutations = 10'000;
+// A node of toml++ takes 70 to 200 bytes, a short inline table in an array about 95 bytes for each of its
+// characters.
+constexpr size_t kRecipeFactor = 128;
 
 // Reads damaged copies of `bytes`: each is read or is an Error, within 64 KiB and `factor` times its size of
 // memory.
@@ -65,7 +68,7 @@ optimizer = { kind = "sgd", momentum = 0.9 }
 type = "prune"
 schedule.final = 0.8
 )";
-  fuzz(std::as_bytes(std::span(recipe)), 64, [](auto damaged) {
+  fuzz(std::as_bytes(std::span(recipe)), kRecipeFactor, [](auto damaged) {
     const std::string_view text(reinterpret_cast<const char*>(damaged.data()), damaged.size());
     const Config root = Config::from_text(text, "fuzz");
     root.get_string("name");
@@ -80,6 +83,17 @@ schedule.final = 0.8
     }
     root.to_text();
   });
+}
+
+TEST_CASE("the densest recipes of the greatest size are read in bounded memory") {
+  for (const std::string unit : {"1,", "[],", "{},", "'',", "{a.a.a.a.a.a.a.a.a.a=1},"}) {
+    std::string text = "a=[";
+    while (text.size() + unit.size() < (1 << 20)) text += unit;
+    text += "]";
+    const test::AllocationMeter meter;
+    CHECK(Config::from_text(text, "dense").keys().size() == 1);
+    CHECK(meter.peak() <= kRecipeFactor * text.size());
+  }
 }
 
 }  // namespace
