@@ -183,11 +183,11 @@ namespace {
 
 // Returns the value at `key` as `read` takes it from its node, or the fallback when the key is absent.
 template <typename T, typename Read>
-T get(const toml::node* node, const std::optional<T>& fallback, const std::string& where,
-      std::string_view expected, Read read) {
+T get(const toml::node* node, std::optional<T> fallback, const std::string& where, std::string_view expected,
+      Read read) {
   if (node == nullptr) {
     check(fallback.has_value(), "{} is missing; expected {}", where, expected);
-    return *fallback;
+    return *std::move(fallback);
   }
   std::optional<T> value = read(*node);
   check(value.has_value(), "{} is {}; expected {}", where, describe(*node), expected);
@@ -230,27 +230,27 @@ std::vector<std::string> Config::keys() const {
 }
 
 std::string Config::get_string(std::string_view key, std::optional<std::string> fallback) const {
-  return get(node_->ask(key), fallback, where(key), "a string", read_string);
+  return get(node_->ask(key), std::move(fallback), where(key), "a string", read_string);
 }
 
 std::string Config::get_choice(std::string_view key, const std::vector<std::string>& choices,
                                std::optional<std::string> fallback) const {
   const std::string expected = fmt::format("one of {}", fmt::join(choices, ", "));
-  return get(node_->ask(key), fallback, where(key), expected, [&](const toml::node& node) {
+  return get(node_->ask(key), std::move(fallback), where(key), expected, [&](const toml::node& node) {
     const auto text = read_string(node);
     return text && std::find(choices.begin(), choices.end(), *text) != choices.end() ? text : std::nullopt;
   });
 }
 
 bool Config::get_bool(std::string_view key, std::optional<bool> fallback) const {
-  return get(node_->ask(key), fallback, where(key), "true or false",
+  return get(node_->ask(key), std::move(fallback), where(key), "true or false",
              [](const toml::node& node) { return node.value_exact<bool>(); });
 }
 
 int64_t Config::get_integer(std::string_view key, std::optional<int64_t> fallback, int64_t low,
                             int64_t high) const {
   const std::string expected = range<int64_t>("an integer", low, high, INT64_MIN, INT64_MAX);
-  return get(node_->ask(key), fallback, where(key), expected, [&](const toml::node& node) {
+  return get(node_->ask(key), std::move(fallback), where(key), expected, [&](const toml::node& node) {
     const auto value = node.value_exact<int64_t>();
     return value && *value >= low && *value <= high ? value : std::nullopt;
   });
@@ -259,7 +259,7 @@ int64_t Config::get_integer(std::string_view key, std::optional<int64_t> fallbac
 double Config::get_number(std::string_view key, std::optional<double> fallback, double low,
                           double high) const {
   const std::string expected = range("a number", low, high, -1e300, 1e300);
-  return get(node_->ask(key), fallback, where(key), expected, [&](const toml::node& node) {
+  return get(node_->ask(key), std::move(fallback), where(key), expected, [&](const toml::node& node) {
     const auto value = finite_number(node);
     return value && *value >= low && *value <= high ? value : std::nullopt;
   });
@@ -267,13 +267,13 @@ double Config::get_number(std::string_view key, std::optional<double> fallback, 
 
 std::vector<double> Config::get_numbers(std::string_view key,
                                         std::optional<std::vector<double>> fallback) const {
-  return get(node_->ask(key), fallback, where(key), "an array of numbers",
+  return get(node_->ask(key), std::move(fallback), where(key), "an array of numbers",
              [](const toml::node& node) { return read_array<double>(node, finite_number); });
 }
 
 std::vector<std::string> Config::get_strings(std::string_view key,
                                              std::optional<std::vector<std::string>> fallback) const {
-  return get(node_->ask(key), fallback, where(key), "an array of strings",
+  return get(node_->ask(key), std::move(fallback), where(key), "an array of strings",
              [](const toml::node& node) { return read_array<std::string>(node, read_string); });
 }
 

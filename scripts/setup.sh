@@ -1,6 +1,7 @@
+# shellcheck shell=bash
 # Sourced by quickstart.sh and test.sh: makes sure that what the build needs is installed.
 
-# Debian package, and how another system shows that it has the same: a command, a pkg-config module or a header.
+# Debian package, and how another system shows that it has the same: a command, a pkg-config module or a file.
 espalier_requirements="
 g++                     command g++
 cmake                   command cmake
@@ -8,14 +9,14 @@ ninja-build             command ninja
 pkg-config              command pkg-config
 libopenblas-openmp-dev  module  openblas
 libtomlplusplus-dev     module  tomlplusplus
-libcli11-dev            header  CLI/CLI.hpp
+libcli11-dev            module  CLI11
 nlohmann-json3-dev      module  nlohmann_json
 libfmt-dev              module  fmt
 libspdlog-dev           module  spdlog
 zlib1g-dev              module  zlib
 libisal-dev             module  libisal
-catch2                  header  catch2/catch.hpp,catch2/catch_all.hpp
-dataset-fashion-mnist   file    /usr/share/dataset-fashion-mnist/train-images-idx3-ubyte.gz
+catch2                  module  catch2
+dataset-fashion-mnist   file    /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 "
 
 # Whether this is a Debian or Ubuntu new enough to have every package.
@@ -31,19 +32,10 @@ is_supported_system() {
   esac
 }
 
-has_header() {
-  local header
-  for header in ${1//,/ }; do
-    echo "#include <$header>" | g++ -std=c++20 -x c++ -fsyntax-only - 2>/dev/null && return 0
-  done
-  return 1
-}
-
-has() {  # has command|module|header|file <what>
+has() {  # has command|module|file <what>
   case $1 in
     command) command -v "$2" >/dev/null ;;
     module) pkg-config --exists "$2" 2>/dev/null ;;
-    header) has_header "$2" ;;
     file) [ -e "$2" ] ;;
   esac
 }
@@ -75,7 +67,7 @@ require_packages() {
   local package kind what missing=()
   while read -r package kind what; do
     [[ -n $package && " $* " == *" $package "* ]] || continue
-    has "$kind" "$what" || missing+=("  $package: $kind ${what//,/ or }")
+    has "$kind" "$what" || missing+=("  $package: $kind $what")
   done <<<"$espalier_requirements"
   [ ${#missing[@]} -gt 0 ] || return 0
   {
@@ -86,6 +78,7 @@ require_packages() {
   return 1
 }
 
+# shellcheck disable=SC2034  # used by those who source this
 build_packages=(g++ cmake ninja-build pkg-config libopenblas-openmp-dev libtomlplusplus-dev libcli11-dev
   nlohmann-json3-dev libfmt-dev libspdlog-dev zlib1g-dev libisal-dev)
 
