@@ -243,14 +243,14 @@ std::string Config::get_choice(std::string_view key, const std::vector<std::stri
 }
 
 bool Config::get_bool(std::string_view key, std::optional<bool> fallback) const {
-  return get(node_->ask(key), std::move(fallback), where(key), "true or false",
+  return get(node_->ask(key), fallback, where(key), "true or false",
              [](const toml::node& node) { return node.value_exact<bool>(); });
 }
 
 int64_t Config::get_integer(std::string_view key, std::optional<int64_t> fallback, int64_t low,
                             int64_t high) const {
   const std::string expected = range<int64_t>("an integer", low, high, INT64_MIN, INT64_MAX);
-  return get(node_->ask(key), std::move(fallback), where(key), expected, [&](const toml::node& node) {
+  return get(node_->ask(key), fallback, where(key), expected, [&](const toml::node& node) {
     const auto value = node.value_exact<int64_t>();
     return value && *value >= low && *value <= high ? value : std::nullopt;
   });
@@ -259,7 +259,7 @@ int64_t Config::get_integer(std::string_view key, std::optional<int64_t> fallbac
 double Config::get_number(std::string_view key, std::optional<double> fallback, double low,
                           double high) const {
   const std::string expected = range("a number", low, high, -1e300, 1e300);
-  return get(node_->ask(key), std::move(fallback), where(key), expected, [&](const toml::node& node) {
+  return get(node_->ask(key), fallback, where(key), expected, [&](const toml::node& node) {
     const auto value = finite_number(node);
     return value && *value >= low && *value <= high ? value : std::nullopt;
   });
