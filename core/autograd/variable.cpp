@@ -76,7 +76,7 @@ void Variable::clear_gradient() {
   if (defined()) state_->gradient = Tensor();
 }
 
-void Variable::accumulate(Tensor gradient) {
+void Variable::accumulate(Tensor gradient) const {
   if (!requires_gradient()) return;
   check(gradient.shape() == shape(), "[autograd] a gradient of shape {} for a value of shape {}",
         gradient.shape().to_string(), shape().to_string());

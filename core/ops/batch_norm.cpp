@@ -23,7 +23,7 @@ Variable batch_norm(const Variable& x, const Variable& scale, const Variable& sh
   Tensor mean = like(scale), inverse_std = like(scale);
   backend.batch_norm(x.value(), scale.value(), shift.value(), state.running_mean, state.running_variance, mean, inverse_std,
                      y, options);
-  return Variable::result("batch_norm", y, {x, scale, shift}, [x, scale, shift, mean, inverse_std](const Tensor& dy) mutable {
+  return Variable::result("batch_norm", y, {x, scale, shift}, [x, scale, shift, mean, inverse_std](const Tensor& dy) {
     Tensor dx = like(x), dscale = like(scale), dshift = like(shift);
     dy.backend().batch_norm_backward(x.value(), scale.value(), mean, inverse_std, dy, dx, dscale, dshift);
     x.accumulate(dx);

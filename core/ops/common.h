@@ -10,7 +10,7 @@ inline Tensor like(const Variable& x, const Shape& shape) { return Tensor(shape,
 inline Tensor like(const Variable& x) { return like(x, x.shape()); }
 
 // The gradient of a bias that was added to every row: the column sums of dy.
-inline void accumulate_bias(Variable& bias, const Tensor& dy) {
+inline void accumulate_bias(const Variable& bias, const Tensor& dy) {
   if (!bias.requires_gradient()) return;
   Tensor dbias = like(bias);
   dy.backend().sum_rows(dy, dbias);

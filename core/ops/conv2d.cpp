@@ -27,7 +27,7 @@ Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
   Backend& backend = y.backend();
   backend.conv2d(x.value(), weight.value(), y, options);
   if (bias.defined()) backend.add_bias(y, bias.value(), y);
-  return Variable::result("conv2d", y, {x, weight, bias}, [x, weight, bias, options](const Tensor& dy) mutable {
+  return Variable::result("conv2d", y, {x, weight, bias}, [x, weight, bias, options](const Tensor& dy) {
     Backend& device = dy.backend();
     if (x.requires_gradient()) {
       Tensor dx = like(x);

@@ -13,7 +13,7 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
   Backend& backend = y.backend();
   backend.gemm(x.value(), weight.value(), y, {.transpose_b = true});
   if (bias.defined()) backend.add_bias(y, bias.value(), y);
-  return Variable::result("linear", y, {x, weight, bias}, [x, weight, bias](const Tensor& dy) mutable {
+  return Variable::result("linear", y, {x, weight, bias}, [x, weight, bias](const Tensor& dy) {
     Backend& device = dy.backend();
     if (x.requires_gradient()) {
       Tensor dx = like(x);
@@ -35,7 +35,7 @@ Variable matmul(const Variable& a, const Variable& b) {
         as.to_string(), bs.to_string());
   Tensor y = like(a, {as[0], bs[1]});
   y.backend().gemm(a.value(), b.value(), y, {});
-  return Variable::result("matmul", y, {a, b}, [a, b](const Tensor& dy) mutable {
+  return Variable::result("matmul", y, {a, b}, [a, b](const Tensor& dy) {
     if (a.requires_gradient()) {
       Tensor da = like(a);
       dy.backend().gemm(dy, b.value(), da, {.transpose_b = true});

@@ -10,7 +10,7 @@ Variable pool2d(PoolOp op, const Variable& x, const Pool2dOptions& options) {
   Tensor indices;
   if (op == PoolOp::max) indices = Tensor(y.shape(), DType::int32, y.device());
   y.backend().pool2d(op, x.value(), y, indices, options);
-  return Variable::result("pool2d", y, {x}, [op, x, indices, options](const Tensor& dy) mutable {
+  return Variable::result("pool2d", y, {x}, [op, x, indices, options](const Tensor& dy) {
     Tensor dx = like(x);
     dy.backend().pool2d_backward(op, dy, indices, dx, options);
     x.accumulate(dx);

@@ -9,7 +9,7 @@ Variable scaled_sum(std::string_view operation, const Variable& x, double factor
   Tensor y = like(x, Shape{});
   y.backend().sum(x.value(), y);
   if (factor != 1.0) y.backend().axpby(factor, y, 0.0, y);
-  return Variable::result(operation, y, {x}, [x, factor](const Tensor& dy) mutable {
+  return Variable::result(operation, y, {x}, [x, factor](const Tensor& dy) {
     Tensor dx = like(x);
     dy.backend().broadcast_scalar(dy, factor, dx);
     x.accumulate(dx);

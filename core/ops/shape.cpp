@@ -22,9 +22,9 @@ Variable concat(const std::vector<Variable>& inputs) {
     y.backend().copy_columns(input.value(), 0, y, offset, input.shape().columns());
     offset += input.shape().columns();
   }
-  return Variable::result("concat", y, inputs, [inputs](const Tensor& dy) mutable {
+  return Variable::result("concat", y, inputs, [inputs](const Tensor& dy) {
     int64_t begin = 0;
-    for (Variable& input : inputs) {
+    for (const Variable& input : inputs) {
       const int64_t count = input.shape().columns();
       if (input.requires_gradient()) {
         Tensor dx = like(input);
@@ -38,7 +38,7 @@ Variable concat(const std::vector<Variable>& inputs) {
 
 Variable reshape(const Variable& x, Shape shape) {
   return Variable::result("reshape", x.value().reshape(shape), {x},
-                          [x](const Tensor& dy) mutable { x.accumulate(dy.reshape(x.shape())); });
+                          [x](const Tensor& dy) { x.accumulate(dy.reshape(x.shape())); });
 }
 
 Variable flatten(const Variable& x) {

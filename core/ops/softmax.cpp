@@ -6,7 +6,7 @@ namespace espalier::ops {
 Variable softmax(const Variable& x) {
   Tensor y = like(x);
   y.backend().softmax(x.value(), y);
-  return Variable::result("softmax", y, {x}, [x, y](const Tensor& dy) mutable {
+  return Variable::result("softmax", y, {x}, [x, y](const Tensor& dy) {
     Tensor dx = like(x);
     dy.backend().softmax_backward(y, dy, dx);
     x.accumulate(dx);
@@ -16,7 +16,7 @@ Variable softmax(const Variable& x) {
 Variable log_softmax(const Variable& x) {
   Tensor y = like(x);
   y.backend().log_softmax(x.value(), y);
-  return Variable::result("log_softmax", y, {x}, [x, y](const Tensor& dy) mutable {
+  return Variable::result("log_softmax", y, {x}, [x, y](const Tensor& dy) {
     Tensor dx = like(x);
     dy.backend().log_softmax_backward(y, dy, dx);
     x.accumulate(dx);
@@ -35,7 +35,7 @@ CrossEntropy cross_entropy(const Variable& logits, const Tensor& labels, double 
   Tensor correct(Shape{}, DType::int64, loss.device());
   loss.backend().cross_entropy(logits.value(), labels, label_smoothing, loss, probabilities, correct);
   Variable result = Variable::result(
-      "cross_entropy", loss, {logits}, [logits, labels, probabilities, label_smoothing](const Tensor& dloss) mutable {
+      "cross_entropy", loss, {logits}, [logits, labels, probabilities, label_smoothing](const Tensor& dloss) {
         Tensor dlogits = like(logits);
         dloss.backend().cross_entropy_backward(probabilities, labels, label_smoothing, dloss, dlogits);
         logits.accumulate(dlogits);
@@ -48,7 +48,7 @@ Variable gather(const Variable& table, const Tensor& codes) {
         "[gather] table of shape {} and codes of {}; expected (K) and int32", table.shape().to_string(), name(codes.dtype()));
   Tensor y = like(table, codes.shape());
   y.backend().gather(table.value(), codes, y);
-  return Variable::result("gather", y, {table}, [table, codes](const Tensor& dy) mutable {
+  return Variable::result("gather", y, {table}, [table, codes](const Tensor& dy) {
     Tensor dtable = like(table);
     dy.backend().scatter_add(dy, codes, dtable);
     table.accumulate(dtable);
