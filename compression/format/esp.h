@@ -13,14 +13,14 @@
 
 namespace espalier::compression {
 
-// One tensor on its way into a compressed file. A weight with `nonzero` positions is stored sparse (relative
-// indices); with a codebook its values are stored as Huffman-coded codes, otherwise as float32.
+// One tensor on its way into a compressed file. A pruned weight is stored sparse (relative indices); with
+// a codebook its values are stored as Huffman-coded codes, otherwise as float32.
 struct EspTensor {
   std::string name;
   Tensor values;        // float32, the exact weights; zero where pruned
   bool sparse = false;  // store only the nonzeros, with gaps
-  std::optional<Codebook>
-      codebook;  // values[i] == centroids[codes[i]] bit for bit (codes -1: zero; requires sparse)
+  // values[i] == centroids[codes[i]] bit for bit, +0 where the code is -1, which requires sparse.
+  std::optional<Codebook> codebook;
   // Width of a gap field before Huffman coding, 1..16; a larger gap takes filler zeros. 0: the width from
   // that of the mean gap, less one, to that of the largest gap which makes the smallest section.
   int index_bits = 5;
@@ -34,14 +34,16 @@ struct EspTensorSize {
   int64_t nonzeros = 0;  // of them, not 0
   int64_t entries = 0;   // stored entries: nonzeros and fillers when sparse, all weights otherwise
   int centroids = 0;     // 0: not quantized
-  int weight_bits = 32;  // per entry before Huffman: ceil(log2(codes in the alphabet)); 32 when not quantized
-  int index_bits = 0;    // per entry before Huffman; 0 when dense
+  int weight_bits =
+      32;  // per entry before Huffman: ceil(log2(codes that occur, filler included)); 32: no codes
+  int index_bits = 0;              // per entry before Huffman; 0 when dense
   double huffman_weight_bits = 0;  // mean per entry, without the table
   double huffman_index_bits = 0;
   int64_t codebook_bytes = 0;
-  int64_t table_bytes = 0;    // the Huffman code lengths of both alphabets
-  int64_t section_bytes = 0;  // everything of this tensor in its section, header and checksum included; its
-                              // name and shape stand in the file's directory, which is compressed as a whole
+  int64_t table_bytes = 0;  // the Huffman code lengths of both alphabets
+  // The tensor's section, header and checksum included. Its name and shape stand in the directory of the
+  // file, which is compressed as a whole.
+  int64_t section_bytes = 0;
 
   bool operator==(const EspTensorSize&) const = default;
 };

@@ -20,8 +20,9 @@ struct KMeansOptions {
 };
 
 struct KMeansResult {
-  std::vector<float>
-      centroids;  // ascending, no duplicates, at most `clusters` of them: empty clusters are dropped
+  // Ascending, no duplicates, at most `clusters` of them: empty clusters are dropped. When there are no more
+  // distinct values than clusters, these are the values themselves.
+  std::vector<float> centroids;
   std::vector<int32_t> codes;  // codes[i] = index of the centroid nearest values[i] (the lower one at a tie)
   double within_cluster_sum_of_squares = 0;
   int iterations = 0;
