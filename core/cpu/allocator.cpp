@@ -1,0 +1,75 @@
+#include "core/cpu/allocator.h"
+
+#include <algorithm>
+#include <bit>
+#include <new>
+#include <utility>
+
+#include "core/error.h"
+
+namespace espalier::cpu {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kCaching = false;
+#else
+constexpr bool kCaching = true;
+#endif
+
+// Classes are a power of two and its quarters, so that at most a fifth of a block is unused.
+struct SizeClass {
+  size_t index, bytes;
+};
+
+SizeClass class_of(size_t bytes) {
+  bytes = std::max<size_t>(bytes, 64);
+  const int exponent = std::bit_width(bytes - 1) - 1;  // 2^exponent < bytes <= 2^(exponent + 1)
+  const size_t base = size_t{1} << exponent, quarter = base / 4;
+  const size_t steps = (bytes - base + quarter - 1) / quarter;
+  return {static_cast<size_t>(exponent) * 4 + steps - 1, base + steps * quarter};
+}
+
+}  // namespace
+
+void* Allocator::allocate(size_t bytes) {
+  check(bytes < size_t{1} << 62, "[allocate] no memory for {} bytes on the host", bytes);
+  const SizeClass size = class_of(bytes);
+  {
+    const std::lock_guard lock(mutex_);
+    if (Block* block = free_[size.index]) {
+      free_[size.index] = block->next;
+      cached_ -= size.bytes;
+      return block;
+    }
+  }
+  if (void* pointer = ::operator new(kCaching ? size.bytes : bytes, kAlignment, std::nothrow)) return pointer;
+  trim();
+  try {
+    return ::operator new(kCaching ? size.bytes : bytes, kAlignment);
+  } catch (const std::bad_alloc&) {
+    fail("[allocate] no memory for {} bytes on the host", bytes);
+  }
+}
+
+void Allocator::deallocate(void* pointer, size_t bytes) noexcept {
+  const SizeClass size = class_of(bytes);
+  if (kCaching) {
+    const std::lock_guard lock(mutex_);
+    if (cached_ + size.bytes <= kCacheLimit) {
+      free_[size.index] = ::new (pointer) Block{free_[size.index]};
+      cached_ += size.bytes;
+      return;
+    }
+  }
+  ::operator delete(pointer, kAlignment);
+}
+
+void Allocator::trim() noexcept {
+  const std::lock_guard lock(mutex_);
+  for (Block*& head : free_)
+    while (head != nullptr) ::operator delete(std::exchange(head, head->next), kAlignment);
+  cached_ = 0;
+}
+
+}  // namespace espalier::cpu

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "core/cpu/parallel.h"
+#include "core/shape.h"
+
+namespace espalier::cpu {
+
+// How kernels walk a (rows, columns) matrix column by column: several short rows side by side count as one
+// row of `width` lanes, so that loops are long enough for vectors whatever the number of channels; lane j
+// belongs to column j % columns. A chunk is a whole number of such rows, the last one perhaps cut short at a
+// row's end.
+struct ColumnLanes {
+  explicit ColumnLanes(int64_t column_count)
+      : columns(std::max<int64_t>(column_count, 1)),
+        width(columns * std::max<int64_t>(1, kLanes / columns)),
+        chunk(width * std::max<int64_t>(16, kChunk / width)) {}
+
+  static constexpr int64_t kLanes = 128;
+  int64_t columns, width, chunk;  // chunk in elements
+
+  // Repeats `values`, one for each column, over the lanes.
+  void repeat(const float* values, float* lanes) const {
+    for (int64_t j = 0; j < width; ++j) lanes[j] = values[j % columns];
+  }
+};
+
+// Adds the matrix's `count` elements, which begin a row, to the lanes.
+void add_to_lanes(const float* x, int64_t count, int64_t width, float* lanes);
+
+}  // namespace espalier::cpu

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/backend.h"
+
+namespace espalier::cpu {
+
+// The numbers of one convolution: images (batch, in_h, in_w, in_c), kernels (out_c, kernel_h, kernel_w,
+// group_in), outputs (batch, out_h, out_w, out_c).
+struct ConvShape {
+  ConvShape(const Shape& x, const Shape& weight, const Shape& y, const Conv2dOptions& options);
+
+  int64_t pixels() const { return batch * out_h * out_w; }
+  int64_t depth() const { return kernel_h * kernel_w * group_in; }  // what one output sums
+  int64_t weights() const { return out_c * depth(); }
+  // A matrix product of pixels and weights as they lie.
+  bool is_pointwise() const;
+  bool is_depthwise() const { return group_in == 1 && out_c == groups && groups > 1; }
+  // The gradient of the input is itself a convolution, of dy with the weights turned, and not much larger
+  // than this one.
+  bool turns() const;
+  ConvShape turned() const;
+
+  int64_t batch, in_h, in_w, in_c, kernel_h, kernel_w, out_h, out_w, out_c;
+  int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups, group_in, group_out;
+};
+
+// Through a matrix of patches, in blocks that stay in L2, and GEMM: any shape.
+void im2col_forward(const ConvShape& shape, const float* x, const float* weight, float* y);
+void im2col_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx);
+void im2col_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
+
+// Direct loops over channels. REQUIRES: shape.is_depthwise().
+void depthwise_forward(const ConvShape& shape, const float* x, const float* weight, float* y);
+void depthwise_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx);
+void depthwise_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
+
+// to[i] = the sum over parts, in their order, of partial[part * size + i].
+void sum_parts(const float* partial, int64_t parts, int64_t size, float* to);
+
+}  // namespace espalier::cpu

@@ -1,0 +1,131 @@
+#include <algorithm>
+
+#include "core/cpu/conv2d.h"
+#include "core/cpu/parallel.h"
+#include "core/cpu/workspace.h"
+
+namespace espalier::cpu {
+namespace {
+
+// y += x * w over the channels of `count` pixels, whose x lie x_step floats apart and y y_step.
+ESPALIER_VECTORISED void add_products(const float* x, int64_t x_step, const float* w, float* y,
+                                      int64_t y_step, int64_t count, int64_t channels) {
+  for (int64_t i = 0; i < count; ++i, x += x_step, y += y_step) {
+#pragma omp simd
+    for (int64_t c = 0; c < channels; ++c) y[c] += x[c] * w[c];
+  }
+}
+
+// sum += x * y over the channels of `count` pixels.
+ESPALIER_VECTORISED void add_correlation(const float* x, int64_t x_step, const float* y, int64_t y_step,
+                                         float* sum, int64_t count, int64_t channels) {
+  for (int64_t i = 0; i < count; ++i, x += x_step, y += y_step) {
+#pragma omp simd
+    for (int64_t c = 0; c < channels; ++c) sum[c] += x[c] * y[c];
+  }
+}
+
+// The output columns whose tap `s` lies in the image.
+struct Columns {
+  Columns(const ConvShape& shape, int64_t tap) {
+    const int64_t offset = tap * shape.dilation_w - shape.pad_w;
+    begin = offset >= 0 ? 0 : std::min(shape.out_w, ceil_div(-offset, shape.stride_w));
+    end = offset >= shape.in_w
+              ? begin
+              : std::max(begin, std::min(shape.out_w, (shape.in_w - 1 - offset) / shape.stride_w + 1));
+    input = begin * shape.stride_w + offset;
+  }
+  int64_t begin, end, input;  // input: the image column of `begin`
+};
+
+// (C, taps) to (taps, C).
+void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c];
+}
+
+int64_t rows_per_chunk(const ConvShape& s) {
+  return std::max<int64_t>(1, kChunk / std::max<int64_t>(1, s.out_w * s.out_c * s.kernel_h * s.kernel_w));
+}
+
+}  // namespace
+
+void depthwise_forward(const ConvShape& s, const float* x, const float* weight, float* y) {
+  const int64_t channels = s.in_c, row_size = s.out_w * channels;
+  Workspace<float> taps(s.weights());
+  transpose(weight, channels, s.kernel_h * s.kernel_w, taps.data());
+  const float* kernel = taps.data();
+  for_each_chunk(s.batch * s.out_h, rows_per_chunk(s), [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      float* to = y + row * row_size;
+      std::fill(to, to + row_size, 0.0f);
+      for (int64_t r = 0; r < s.kernel_h; ++r) {
+        const int64_t h = row % s.out_h * s.stride_h - s.pad_h + r * s.dilation_h;
+        if (h < 0 || h >= s.in_h) continue;
+        const float* line = x + (row / s.out_h * s.in_h + h) * s.in_w * channels;
+        for (int64_t t = 0; t < s.kernel_w; ++t) {
+          const Columns columns(s, t);
+          add_products(line + columns.input * channels, s.stride_w * channels,
+                       kernel + (r * s.kernel_w + t) * channels, to + columns.begin * channels, channels,
+                       columns.end - columns.begin, channels);
+        }
+      }
+    }
+  });
+}
+
+void depthwise_backward_data(const ConvShape& s, const float* dy, const float* weight, float* dx) {
+  const int64_t channels = s.in_c, row_size = s.in_w * channels;
+  Workspace<float> taps(s.weights());
+  transpose(weight, channels, s.kernel_h * s.kernel_w, taps.data());
+  const float* kernel = taps.data();
+  for_each_chunk(s.batch * s.in_h, rows_per_chunk(s), [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      float* to = dx + row * row_size;
+      std::fill(to, to + row_size, 0.0f);
+      for (int64_t r = 0; r < s.kernel_h; ++r) {
+        const int64_t shifted = row % s.in_h + s.pad_h - r * s.dilation_h, p = shifted / s.stride_h;
+        if (shifted < 0 || shifted % s.stride_h != 0 || p >= s.out_h) continue;
+        const float* line = dy + (row / s.in_h * s.out_h + p) * s.out_w * channels;
+        for (int64_t t = 0; t < s.kernel_w; ++t) {
+          const Columns columns(s, t);
+          add_products(line + columns.begin * channels, channels, kernel + (r * s.kernel_w + t) * channels,
+                       to + columns.input * channels, s.stride_w * channels, columns.end - columns.begin,
+                       channels);
+        }
+      }
+    }
+  });
+}
+
+void depthwise_backward_weight(const ConvShape& s, const float* x, const float* dy, float* dweight) {
+  const int64_t channels = s.in_c, rows = s.batch * s.out_h, size = s.weights();
+  const int64_t part = std::max(rows_per_chunk(s), ceil_div(rows, 16)), parts = ceil_div(rows, part);
+  Workspace<float> partial(parts * size), total(size);
+  float* sums = partial.data();
+  for_each_chunk(
+      rows, part,
+      [&](int64_t index, int64_t begin, int64_t end) {
+        float* own = sums + index * size;
+        std::fill(own, own + size, 0.0f);
+        for (int64_t row = begin; row < end; ++row) {
+          const float* gradient = dy + row * s.out_w * channels;
+          for (int64_t r = 0; r < s.kernel_h; ++r) {
+            const int64_t h = row % s.out_h * s.stride_h - s.pad_h + r * s.dilation_h;
+            if (h < 0 || h >= s.in_h) continue;
+            const float* line = x + (row / s.out_h * s.in_h + h) * s.in_w * channels;
+            for (int64_t t = 0; t < s.kernel_w; ++t) {
+              const Columns columns(s, t);
+              add_correlation(line + columns.input * channels, s.stride_w * channels,
+                              gradient + columns.begin * channels, channels,
+                              own + (r * s.kernel_w + t) * channels, columns.end - columns.begin, channels);
+            }
+          }
+        }
+      },
+      1);
+  sum_parts(sums, parts, size, total.data());
+  transpose(total.data(), s.kernel_h * s.kernel_w, channels, dweight);
+}
+
+}  // namespace espalier::cpu

@@ -1,0 +1,27 @@
+#include "core/cpu/cpu_backend.h"
+
+#include <cstring>
+
+namespace espalier::cpu {
+
+void* CpuBackend::allocate(size_t bytes) {
+  return allocator_.allocate(bytes);
+}
+
+void CpuBackend::deallocate(void* pointer, size_t bytes) noexcept {
+  allocator_.deallocate(pointer, bytes);
+}
+
+void CpuBackend::copy_from_host(void* destination, const void* source, size_t bytes) {
+  std::memcpy(destination, source, bytes);
+}
+
+void CpuBackend::copy_to_host(void* destination, const void* source, size_t bytes) {
+  std::memcpy(destination, source, bytes);
+}
+
+void CpuBackend::copy(void* destination, const void* source, size_t bytes) {
+  std::memcpy(destination, source, bytes);
+}
+
+}  // namespace espalier::cpu

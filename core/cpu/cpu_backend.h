@@ -1,0 +1,69 @@
+#pragma once
+
+#include "core/backend.h"
+#include "core/cpu/allocator.h"
+
+namespace espalier::cpu {
+
+// Float32 on the host, with OpenMP and OpenBLAS. Work is cut into pieces that depend on shapes alone and
+// partial sums are added in their order, so that any number of threads gives the same bits.
+class CpuBackend final : public Backend {
+ public:
+  Device device() const override { return Device::cpu; }
+
+  void* allocate(size_t bytes) override;
+  void deallocate(void* pointer, size_t bytes) noexcept override;
+  void copy_from_host(void* destination, const void* source, size_t bytes) override;
+  void copy_to_host(void* destination, const void* source, size_t bytes) override;
+  void copy(void* destination, const void* source, size_t bytes) override;
+
+  void fill(Tensor& y, double value) override;
+  void axpby(double alpha, const Tensor& x, double beta, Tensor& y) override;
+  void unary(UnaryOp op, const Tensor& x, Tensor& y) override;
+  void unary_backward(UnaryOp op, const Tensor& y, const Tensor& dy, Tensor& dx) override;
+  void binary(BinaryOp op, const Tensor& a, const Tensor& b, Tensor& y) override;
+  void broadcast_scalar(const Tensor& scalar, double factor, Tensor& y) override;
+  void dropout(const Tensor& x, double p, RandomKey key, Tensor& y) override;
+  void add_bias(const Tensor& x, const Tensor& bias, Tensor& y) override;
+  void sum_rows(const Tensor& x, Tensor& y) override;
+  void sum(const Tensor& x, Tensor& y) override;
+  void copy_columns(const Tensor& x, int64_t x_offset, Tensor& y, int64_t y_offset, int64_t count) override;
+  void gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options) override;
+  void conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const Conv2dOptions& options) override;
+  void conv2d_backward_data(const Tensor& dy, const Tensor& weight, Tensor& dx,
+                            const Conv2dOptions& options) override;
+  void conv2d_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dweight,
+                              const Conv2dOptions& options) override;
+  void batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, Tensor& running_mean,
+                  Tensor& running_variance, Tensor& batch_mean, Tensor& batch_inverse_std, Tensor& y,
+                  const BatchNormOptions& options) override;
+  void batch_norm_inference(const Tensor& x, const Tensor& scale, const Tensor& shift,
+                            const Tensor& running_mean, const Tensor& running_variance, Tensor& y,
+                            const BatchNormOptions& options) override;
+  void batch_norm_backward(const Tensor& x, const Tensor& scale, const Tensor& batch_mean,
+                           const Tensor& batch_inverse_std, const Tensor& dy, Tensor& dx, Tensor& dscale,
+                           Tensor& dshift) override;
+  void pool2d(PoolOp op, const Tensor& x, Tensor& y, Tensor& indices, const Pool2dOptions& options) override;
+  void pool2d_backward(PoolOp op, const Tensor& dy, const Tensor& indices, Tensor& dx,
+                       const Pool2dOptions& options) override;
+  void softmax(const Tensor& x, Tensor& y) override;
+  void softmax_backward(const Tensor& y, const Tensor& dy, Tensor& dx) override;
+  void log_softmax(const Tensor& x, Tensor& y) override;
+  void log_softmax_backward(const Tensor& y, const Tensor& dy, Tensor& dx) override;
+  void cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Tensor& loss,
+                     Tensor& probabilities, Tensor& correct) override;
+  void cross_entropy_backward(const Tensor& probabilities, const Tensor& labels, double smoothing,
+                              const Tensor& dloss, Tensor& dlogits) override;
+  void gather(const Tensor& table, const Tensor& codes, Tensor& y) override;
+  void scatter_add(const Tensor& dy, const Tensor& codes, Tensor& dtable) override;
+  void sgd_step(Tensor& weight, const Tensor& gradient, Tensor& momentum, const Tensor& mask,
+                const SgdOptions& options) override;
+  void adam_step(Tensor& weight, const Tensor& gradient, Tensor& first_moment, Tensor& second_moment,
+                 const Tensor& mask, const AdamOptions& options) override;
+  void apply_mask(Tensor& weight, const Tensor& mask) override;
+
+ private:
+  Allocator allocator_;
+};
+
+}  // namespace espalier::cpu

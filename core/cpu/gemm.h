@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+
+namespace espalier::cpu {
+
+// A row-major matrix with `stride` elements from row to row, read as its transpose when `transposed`.
+struct MatrixView {
+  const float* data;
+  int64_t stride;
+  bool transposed = false;
+
+  // The view whose first element is (row, column) of op(X).
+  MatrixView from(int64_t row, int64_t column) const {
+    return {data + (transposed ? column * stride + row : row * stride + column), stride, transposed};
+  }
+};
+
+// C = alpha op(A) op(B) + beta C, with op(A) m by k and op(B) k by n. beta 0 does not read C.
+struct GemmProblem {
+  int64_t m, n, k;
+  MatrixView a, b;
+  float* c;
+  int64_t c_stride;
+  float alpha = 1.0f, beta = 0.0f;
+};
+
+// On the calling thread alone. REQUIRES: extents and strides fit 31 bits.
+void gemm_serial(const GemmProblem& problem);
+// In tiles that depend on (m, n, k) alone, over the threads. Throws Error when an extent or stride exceeds 31
+// bits.
+void gemm_parallel(const GemmProblem& problem);
+
+}  // namespace espalier::cpu
