@@ -21,19 +21,24 @@ std::span<const std::byte> take_section(ByteReader& file) {
   return payload;
 }
 
+struct Section {
+  std::span<const std::byte> payload;
+  int64_t bytes = 0;  // length and checksum included
+};
+
 struct Directory {
   std::string description;
   std::vector<std::pair<std::string, Shape>> tensors;
 };
 
-Directory decode_directory(std::span<const std::byte> payload, size_t max_tensors) {
+Directory decode_directory(std::span<const std::byte> payload, size_t sections) {
   const std::string text = inflate(payload, kMaxDirectoryBytes);
   ByteReader reader(std::as_bytes(std::span(text)));
   Directory directory;
   directory.description = reader.take_text(static_cast<uint64_t>(reader.take_varint()));
   const int64_t count = reader.take_varint();
-  check(static_cast<uint64_t>(count) <= max_tensors,
-        "[decode_esp] the directory names {} tensors, the file has room for {}", count, max_tensors);
+  check(static_cast<uint64_t>(count) == sections,
+        "[decode_esp] the directory names {} tensors, the file has {}", count, sections);
   for (int64_t i = 0; i < count; ++i) {
     std::string name(reader.take_text(static_cast<uint64_t>(reader.take_varint())));
     const int64_t rank = reader.take_varint();
@@ -188,22 +193,28 @@ EspDecoded decode(std::span<const std::byte> bytes, uint64_t budget) {
   check(version == kEspVersion, "[decode_esp] version {}, this program reads version {}", version,
         kEspVersion);
   const auto directory_payload = take_section(file);
-  Directory directory = decode_directory(directory_payload, file.remaining() / kMinSectionBytes);
+  // All checksums come before the first tensor: a file damaged at its end costs no memory either.
+  std::vector<Section> sections;
+  while (file.remaining() > 0) {
+    const size_t before = file.remaining();
+    const auto payload = take_section(file);
+    sections.push_back({payload, static_cast<int64_t>(before - file.remaining())});
+  }
+  Directory directory = decode_directory(directory_payload, sections.size());
 
   EspDecoded result;
   result.file.description = std::move(directory.description);
-  for (auto& [name, shape] : directory.tensors) {
-    const size_t before = file.remaining();
+  for (size_t i = 0; i < sections.size(); ++i) {
+    auto& [name, shape] = directory.tensors[i];
     try {
-      SectionDecoder section(take_section(file), shape);
+      SectionDecoder section(sections[i].payload, shape);
       result.file.tensors.push_back(section.decode(name, budget));
       result.sizes.push_back(section.size(result.file.tensors.back()));
     } catch (const Error& error) {
       fail("tensor \"{}\": {}", name, error.what());
     }
-    result.sizes.back().section_bytes = static_cast<int64_t>(before - file.remaining());
+    result.sizes.back().section_bytes = sections[i].bytes;
   }
-  check(file.remaining() == 0, "[decode_esp] {} bytes follow the last section", file.remaining());
   check_names(result.file.tensors);
   return result;
 }

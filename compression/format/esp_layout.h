@@ -10,11 +10,8 @@
 // What the encoder and the decoder of docs/esp-format.md share.
 namespace espalier::compression {
 
-inline constexpr std::string_view kEspMagic =
-    "\x89"
-    "ESP";  // the first byte is no text in any encoding that matters
+inline constexpr std::string_view kEspMagic = "\211ESP";  // 89 in hexadecimal: no text file begins so
 inline constexpr uint8_t kEspVersion = 1;
-inline constexpr size_t kMinSectionBytes = 6;  // length, flags, checksum
 
 // The flags of a tensor's section.
 inline constexpr uint8_t kSparseFlag = 1;

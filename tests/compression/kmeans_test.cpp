@@ -156,7 +156,7 @@ TEST_CASE("the best of several random starts reaches the optimum, and no start f
     const Floats values = normal_values(24, 100 + seed);
     const double optimum = optimal_cost(values, 3);
     double best = std::numeric_limits<double>::infinity();
-    for (uint64_t start = 0; start < 40; ++start) {
+    for (uint64_t start = 0; start < 300; ++start) {
       best = std::min(
           best,
           kmeans(values, {.clusters = 3, .initialisation = CentroidInitialisation::random, .seed = start})
