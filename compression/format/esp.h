@@ -13,31 +13,39 @@
 
 namespace espalier::compression {
 
-// One tensor on its way into a compressed file. A weight with `nonzero` positions is stored sparse (relative indices); with a codebook its
-// values are stored as Huffman-coded codes, otherwise as float32.
+// One tensor on its way into a compressed file. A pruned weight is stored sparse (relative indices); with
+// a codebook its values are stored as Huffman-coded codes, otherwise as float32.
 struct EspTensor {
   std::string name;
-  Tensor values;                     // float32, the exact weights; zero where pruned
-  bool sparse = false;               // store only the nonzeros, with gaps
-  std::optional<Codebook> codebook;  // values[i] == centroids[codes[i]] bit for bit (codes -1: zero; requires sparse)
-  int index_bits = 5;                // width of a gap field before Huffman coding, 1..16; a larger gap takes filler zeros
+  Tensor values;        // float32, the exact weights; zero where pruned
+  bool sparse = false;  // store only the nonzeros, with gaps
+  // values[i] == centroids[codes[i]] bit for bit, +0 where the code is -1, which requires sparse.
+  std::optional<Codebook> codebook;
+  // Width of a gap field before Huffman coding, 1..16; a larger gap takes filler zeros. 0: the width from
+  // that of the mean gap, less one, to that of the largest gap which makes the smallest section.
+  int index_bits = 5;
 };
 
 // What each part of a stored tensor costs; the paper's columns are computed from these.
 struct EspTensorSize {
   std::string name;
   Shape shape;
-  int64_t weights = 0;          // elements
-  int64_t nonzeros = 0;
-  int64_t entries = 0;          // stored entries: nonzeros and fillers when sparse, all weights otherwise
-  int centroids = 0;            // 0: not quantized
-  int weight_bits = 32;         // per entry before Huffman: ceil(log2(codes in the alphabet)); 32 when not quantized
-  int index_bits = 0;           // per entry before Huffman; 0 when dense
+  int64_t weights = 0;   // elements
+  int64_t nonzeros = 0;  // of them, not 0
+  int64_t entries = 0;   // stored entries: nonzeros and fillers when sparse, all weights otherwise
+  int centroids = 0;     // 0: not quantized
+  int weight_bits =
+      32;  // per entry before Huffman: ceil(log2(codes that occur, filler included)); 32: no codes
+  int index_bits = 0;              // per entry before Huffman; 0 when dense
   double huffman_weight_bits = 0;  // mean per entry, without the table
   double huffman_index_bits = 0;
   int64_t codebook_bytes = 0;
-  int64_t table_bytes = 0;      // the Huffman code lengths of both alphabets
-  int64_t section_bytes = 0;    // everything of this tensor in the file, header and checksum included
+  int64_t table_bytes = 0;  // the Huffman code lengths of both alphabets
+  // The tensor's section, header and checksum included. Its name and shape stand in the directory of the
+  // file, which is compressed as a whole.
+  int64_t section_bytes = 0;
+
+  bool operator==(const EspTensorSize&) const = default;
 };
 
 struct EspFile {
@@ -50,15 +58,24 @@ struct EspEncoded {
   std::vector<EspTensorSize> sizes;  // one per tensor, in order
 };
 
-// The compressed file of docs/esp-format.md. Throws Error when a codebook does not reproduce its values.
+// The compressed file of docs/esp-format.md. Throws Error when a codebook does not reproduce its values, a
+// name comes twice, or the text exceeds kMaxDirectoryBytes.
 EspEncoded encode_esp(const EspFile& file);
+
+// The most that decoded tensors may take together, codes included: twice what VGG-16 does. A few bytes can
+// stand for any number of zeros, so that a caller who knows his network may want a lower limit.
+inline constexpr uint64_t kMaxDecodedBytes = uint64_t{1} << 31;
+// The most that the network's description and the tensors' names and shapes may take before compression.
+inline constexpr size_t kMaxDirectoryBytes = size_t{1} << 24;
 
 struct EspDecoded {
   EspFile file;
   std::vector<EspTensorSize> sizes;
 };
-// Untrusted input: every length is checked against the bytes that are there before anything is allocated, every checksum verified.
-// A tensor's decoded size is bounded by what its section could encode and by kMaxDecodedBytes in total. Errors begin with `origin`.
-EspDecoded decode_esp(std::span<const std::byte> bytes, const std::string& origin);
+// Untrusted input: every length is checked against the bytes that are there before anything is allocated,
+// every checksum verified. Decoded tensors take `max_decoded_bytes` at most, dense ones 32 times their
+// section (64 with codes) at most. Errors begin with `origin`.
+EspDecoded decode_esp(std::span<const std::byte> bytes, const std::string& origin,
+                      uint64_t max_decoded_bytes = kMaxDecodedBytes);
 
 }  // namespace espalier::compression
