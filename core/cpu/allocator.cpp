@@ -43,10 +43,14 @@ void* Allocator::allocate(size_t bytes) {
       return block;
     }
   }
-  if (void* pointer = ::operator new(kCaching ? size.bytes : bytes, kAlignment, std::nothrow)) return pointer;
-  trim();
+  const size_t wanted = kCaching ? size.bytes : bytes;
   try {
-    return ::operator new(kCaching ? size.bytes : bytes, kAlignment);
+    return ::operator new(wanted, kAlignment);
+  } catch (const std::bad_alloc&) {
+    trim();  // what is kept may be what is missing
+  }
+  try {
+    return ::operator new(wanted, kAlignment);
   } catch (const std::bad_alloc&) {
     fail("[allocate] no memory for {} bytes on the host", bytes);
   }
