@@ -8,7 +8,7 @@ require_packages "${build_packages[@]}" dataset-fashion-mnist
 
 cmake --preset release -B build/quickstart -DESPALIER_TESTS=OFF
 cmake --build build/quickstart --target espalier
-build/quickstart/apps/espalier run apps/recipes/quickstart.toml --out runs/quickstart
+build/quickstart/apps/espalier run apps/recipes/quickstart.toml --out runs/quickstart --resume
 
 echo
 echo "The program is build/quickstart/apps/espalier. The run left its files in runs/quickstart:"

@@ -1,3 +1,6 @@
+#include <cstring>
+
+#include "compression/format/esp_layout.h"
 #include "compression/stages.h"
 #include "core/error.h"
 #include "core/io/file.h"
@@ -8,21 +11,6 @@ namespace espalier::compression {
 using nlohmann::json;
 
 namespace {
-
-json to_json(const EspTensorSize& size) {
-  return {{"name", size.name},
-          {"weights", size.weights},
-          {"nonzeros", size.nonzeros},
-          {"entries", size.entries},
-          {"centroids", size.centroids},
-          {"weight_bits", size.weight_bits},
-          {"index_bits", size.index_bits},
-          {"huffman_weight_bits", size.huffman_weight_bits},
-          {"huffman_index_bits", size.huffman_index_bits},
-          {"codebook_bytes", size.codebook_bytes},
-          {"table_bytes", size.table_bytes},
-          {"section_bytes", size.section_bytes}};
-}
 
 class EncodeStage final : public Stage {
  public:
@@ -58,6 +46,21 @@ class EncodeStage final : public Stage {
 
 }  // namespace
 
+json to_json(const EspTensorSize& size) {
+  return {{"name", size.name},
+          {"weights", size.weights},
+          {"nonzeros", size.nonzeros},
+          {"entries", size.entries},
+          {"centroids", size.centroids},
+          {"weight_bits", size.weight_bits},
+          {"index_bits", size.index_bits},
+          {"huffman_weight_bits", size.huffman_weight_bits},
+          {"huffman_index_bits", size.huffman_index_bits},
+          {"codebook_bytes", size.codebook_bytes},
+          {"table_bytes", size.table_bytes},
+          {"section_bytes", size.section_bytes}};
+}
+
 EspFile to_esp(Model& model, int index_bits_convolution, int index_bits_linear) {
   EspFile file{.description = model.network.description(), .tensors = {}};
   for (const auto& [name, tensor] : model.network.state()) {
@@ -79,6 +82,10 @@ Model from_esp(const EspFile& file, Device device, const std::string& origin) {
   }
   model.network.load_state(state, device, origin);
   return model;
+}
+
+bool is_esp(std::span<const std::byte> bytes) {
+  return bytes.size() >= kEspMagic.size() && std::memcmp(bytes.data(), kEspMagic.data(), kEspMagic.size()) == 0;
 }
 
 Model load_esp(const std::filesystem::path& path, Device device) {

@@ -19,7 +19,7 @@ class PruneStage final : public Stage {
   explicit PruneStage(const Config& config)
       : criterion_(config.get_choice("criterion", criterion_names(), "magnitude")),
         scope_(config.get_choice("scope", {"layer", "global", "quality"}, "layer")),
-        schedule_(config.get_choice("schedule_density", density_schedules(), "one_shot")),
+        schedule_(config.get_choice("density_schedule", density_schedules(), "one_shot")),
         rounds_(config.get_integer("rounds", 1, 1, 10'000)),
         rounds_end_(config.get_number("rounds_end", 1.0, 0, 1)),
         train_(read_train_options(config, 0)) {
@@ -34,7 +34,7 @@ class PruneStage final : public Stage {
     check(rounds_ == 1 || train_.epochs >= rounds_, "{}: {} rounds need at least as many epochs; there are {}",
           config.where("rounds"), rounds_, train_.epochs);
     check(scope_ == "quality" || rounds_ == 1 || schedule_ != "one_shot",
-          "{}: {} rounds of a one_shot schedule; expected schedule_density = \"linear\" or \"cubic\"", config.where("rounds"),
+          "{}: {} rounds of a one_shot schedule; expected density_schedule = \"linear\" or \"cubic\"", config.where("rounds"),
           rounds_);
   }
 

@@ -1,0 +1,210 @@
+#include "apps/command.h"
+
+#include <omp.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "apps/bench/bench.h"
+#include "apps/inspect.h"
+#include "apps/pipeline.h"
+#include "apps/stages.h"
+#include "apps/tables/table.h"
+#include "apps/text_table.h"
+#include "apps/version.h"
+#include "core/io/file.h"
+#include "layers/models.h"
+#include "pruning/criterion.h"
+#include "training/evaluate.h"
+
+namespace espalier::apps {
+namespace {
+
+std::atomic<bool> interrupted{false};
+
+// The first Ctrl-C asks the stage to save and stop; a second one ends the program at once.
+extern "C" void on_signal(int signal) {
+  interrupted = true;
+  std::signal(signal, SIG_DFL);
+}
+
+void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
+
+// Options that several commands share.
+struct Common {
+  std::string device = "cpu";
+  std::string data_dir;
+  int threads = 0;
+
+  void add_to(CLI::App& app) {
+    app.add_option("--device", device, "cpu, cuda, or reference (slow, plain kernels)")->capture_default_str();
+    app.add_option("--threads", threads, "how many threads to use; all cores unless given")->check(CLI::Range(1, 1024));
+  }
+  void add_data_dir(CLI::App& app) {
+    app.add_option("--data-dir", data_dir, "where the data sets are; else $ESPALIER_DATA, then /usr/share/datasets");
+  }
+  void apply() const {
+    if (threads > 0) omp_set_num_threads(threads);
+  }
+};
+
+void add_run(CLI::App& program, Common& common) {
+  auto* app = program.add_subcommand("run", "Run the stages of a recipe");
+  app->footer("Example:\n  espalier run apps/recipes/quickstart.toml --out runs/quickstart --set stage.1.epochs=5");
+  auto options = std::make_shared<RunOptions>();
+  auto seed = std::make_shared<std::optional<uint64_t>>();
+  app->add_option("recipe", options->recipe, "the recipe, a TOML file")->required();
+  app->add_option("--out", options->out, "the run's folder; runs/<recipe> unless given");
+  app->add_option("--seed", *seed, "instead of the recipe's seed");
+  app->add_option("--set", options->assignments, "change a value of the recipe: stage.3.epochs=5")->allow_extra_args(false);
+  app->add_flag("--resume", options->resume, "continue the run in the folder, to the same bits as if it had never stopped");
+  common.add_to(*app);
+  common.add_data_dir(*app);
+  app->callback([options, seed, &common] {
+    common.apply();
+    options->seed = *seed;
+    options->device = device_from_name(common.device);
+    options->data_dir = common.data_dir;
+    if (options->out.empty()) options->out = std::filesystem::path("runs") / options->recipe.stem();
+    std::signal(SIGINT, on_signal);
+    std::signal(SIGTERM, on_signal);
+    try {
+      run(*options, interrupted);
+    } catch (const Interrupted& stopped) {
+      fail("{}; everything is saved in {}: continue by adding --resume to the same command", stopped.what(),
+           options->out.string());
+    }
+    print(fmt::format("Done: {}\n", options->out.string()));
+  });
+}
+
+void add_evaluate(CLI::App& program, Common& common) {
+  auto* app = program.add_subcommand("evaluate", "Measure a model's accuracy on a data set's test images");
+  app->footer("Example:\n  espalier evaluate runs/quickstart/model.esp --data fashion-mnist");
+  auto model = std::make_shared<std::string>();
+  auto data = std::make_shared<std::string>();
+  auto as_json = std::make_shared<bool>(false);
+  app->add_option("model", *model, "a .safetensors or .esp file")->required();
+  app->add_option("--data", *data, "a data set's name, see `espalier list datasets`")->required();
+  app->add_flag("--json", *as_json, "print JSON");
+  common.add_to(*app);
+  common.add_data_dir(*app);
+  app->callback([=, &common] {
+    common.apply();
+    LoadedModel loaded = load(*model, device_from_name(common.device));
+    const datasets::Split split = datasets::load(*data, {.data_dir = common.data_dir});
+    const Evaluation result = evaluate(loaded.model.network, split.test, loaded.model.device());
+    if (*as_json) {
+      print(nlohmann::json{{"model", *model},
+                           {"data", *data},
+                           {"images", result.images},
+                           {"correct", result.correct},
+                           {"accuracy", result.accuracy()},
+                           {"loss", result.loss}}
+                .dump(1) +
+            "\n");
+    } else {
+      print(fmt::format("{} on {}: accuracy {} (error {}), loss {:.4f}, {} images\n", *model, *data, percent(result.accuracy()),
+                        percent(1 - result.accuracy()), result.loss, result.images));
+    }
+  });
+}
+
+void add_inspect(CLI::App& program) {
+  auto* app = program.add_subcommand("inspect", "Show a model layer by layer: shapes, nonzeros, FLOPs, bits and bytes");
+  app->footer("Example:\n  espalier inspect runs/quickstart/model.esp");
+  auto model = std::make_shared<std::string>();
+  auto as_json = std::make_shared<bool>(false);
+  app->add_option("model", *model, "a .safetensors or .esp file")->required();
+  app->add_flag("--json", *as_json, "print JSON");
+  app->callback([=] {
+    LoadedModel loaded = load(*model, Device::cpu);
+    const nlohmann::json inspected = inspect(loaded);
+    print(*as_json ? inspected.dump(1) + "\n" : inspect_text(inspected));
+  });
+}
+
+template <typename Rows>
+void print_rows(const Rows& rows) {
+  for (const auto& row : rows) print(fmt::format("{:<22} {}\n", row.name, row.description));
+}
+
+void add_list(CLI::App& program) {
+  auto* app = program.add_subcommand("list", "List what there is: models, datasets, stages, criteria, layers or tables");
+  app->footer("Example:\n  espalier list stages");
+  auto kind = std::make_shared<std::string>();
+  app->add_option("kind", *kind)->required()->check(
+      CLI::IsMember({"models", "datasets", "stages", "criteria", "layers", "tables"}));
+  app->callback([=] {
+    if (*kind == "models") print_rows(layers::models());
+    if (*kind == "datasets") print_rows(datasets::sources());
+    if (*kind == "stages") print_rows(stages());
+    if (*kind == "criteria") print_rows(pruning::criteria());
+    if (*kind == "layers") print_rows(layers::layer_types());
+    if (*kind == "tables") print_rows(tables());
+  });
+}
+
+void add_table(CLI::App& program) {
+  auto* app = program.add_subcommand("table", "Render a paper's table from the summaries of runs, as Markdown");
+  app->footer("Example:\n  espalier table deep-compression docs/results/lenet-5-*.json -o docs/deep-compression.md");
+  auto name = std::make_shared<std::string>();
+  auto files = std::make_shared<std::vector<std::string>>();
+  auto out = std::make_shared<std::string>();
+  app->add_option("name", *name, "see `espalier list tables`")->required();
+  app->add_option("summaries", *files, "summary.json files that runs wrote")->required();
+  app->add_option("-o,--output", *out, "a file to write; standard output unless given");
+  app->callback([=] {
+    const std::string text = render_table(*name, {files->begin(), files->end()});
+    if (out->empty()) {
+      print(text);
+    } else {
+      write_file(*out, text);
+    }
+  });
+}
+
+void add_bench(CLI::App& program, Common& common) {
+  auto* app = program.add_subcommand("bench", "Measure training speed beside PyTorch's, alternating, in one run");
+  app->footer("Example:\n  espalier bench --repeats 5 --threads 2");
+  auto options = std::make_shared<BenchOptions>();
+  app->add_option("--repeats", options->repeats, "runs of each side; the median counts")->check(CLI::Range(1, 99))->capture_default_str();
+  app->add_option("--seconds", options->seconds, "length of one run")->check(CLI::Range(0.01, 600.0))->capture_default_str();
+  app->add_option("--batch-size", options->batch_size)->check(CLI::Range(1, 65536))->capture_default_str();
+  app->add_option("--python", options->python, "the interpreter that has PyTorch")->capture_default_str();
+  app->add_option("-o,--output", options->output, "also write the table, as Markdown, to this file");
+  common.add_to(*app);
+  app->callback([options, &common] {
+    common.apply();
+    options->device = device_from_name(common.device);
+    print(bench(*options));
+  });
+}
+
+}  // namespace
+
+int command(int argc, char** argv) {
+  CLI::App program("Espalier trains small vision networks, prunes them and compresses them.", "espalier");
+  program.require_subcommand(1);
+  program.set_version_flag("--version", fmt::format("espalier {} ({})", version(), commit()));
+  program.footer("Example:\n  espalier run apps/recipes/quickstart.toml\nEach command has its own --help.");
+  Common common;
+  add_run(program, common);
+  add_evaluate(program, common);
+  add_inspect(program);
+  add_list(program);
+  add_table(program);
+  add_bench(program, common);
+  try {
+    program.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? 0 : 2;
+  } catch (const std::exception& error) {
+    std::fputs(fmt::format("espalier: {}\n", error.what()).c_str(), stderr);
+    return 1;
+  }
+}
+
+}  // namespace espalier::apps

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <spdlog/logger.h>
+
+#include "training/stage.h"
+
+namespace espalier::apps {
+
+// Shows a run: lines go to standard output and, with a time, to the run's log; progress is a bar that redraws itself on a terminal and is
+// left out elsewhere, where the line per epoch tells enough.
+class Console final : public Reporter {
+ public:
+  explicit Console(const std::filesystem::path& log);
+  ~Console() override;
+  void line(const std::string& text) override;
+  void progress(const Progress& progress) override;
+
+ private:
+  void clear_bar();
+
+  std::shared_ptr<spdlog::logger> log_;
+  bool terminal_;
+  bool bar_ = false;
+  std::chrono::steady_clock::time_point drawn_;
+};
+
+}  // namespace espalier::apps

@@ -1,0 +1,180 @@
+#include "apps/pipeline.h"
+
+#include <chrono>
+
+#include "apps/console.h"
+#include "apps/report.h"
+#include "apps/stages.h"
+#include "apps/version.h"
+#include "core/backend.h"
+#include "core/io/file.h"
+#include "layers/models.h"
+#include "training/paths.h"
+
+namespace espalier::apps {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+// A recipe, read whole before anything runs.
+struct Recipe {
+  std::string name, data_name, model_name, text;
+  uint64_t seed = 1;
+  datasets::DataOptions data;
+  layers::Initialiser initialiser{};
+  std::vector<RecipeStage> stages;
+};
+
+Recipe read_recipe(const RunOptions& options) {
+  Config config = Config::from_file(options.recipe);
+  if (options.seed) config.set(fmt::format("seed={}", *options.seed));
+  for (const std::string& assignment : options.assignments) config.set(assignment);
+
+  Recipe recipe;
+  recipe.name = config.get_string("name", options.recipe.stem().string());
+  recipe.seed = static_cast<uint64_t>(config.get_integer("seed", 1, 0));
+  const Config data = config.table("data");
+  recipe.data_name = data.get_string("name");
+  recipe.data = {.data_dir = options.data_dir,
+                 .validation = data.get_integer("validation", 0, 0),
+                 .limit = data.get_integer("limit", 0, 0),
+                 .seed = recipe.seed};
+  data.finish();
+  const Config model = config.table("model");
+  recipe.model_name = model.get_string("name");
+  recipe.initialiser =
+      layers::initialiser_from_name(model.get_choice("initialiser", layers::initialiser_names(), "kaiming_normal"));
+  model.finish();
+  recipe.stages = read_stages(config);
+  config.finish();
+  recipe.text = config.to_text();
+  return recipe;
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  check(!error, "{}: the folder cannot be made: {}", folder.string(), error.message());
+}
+
+// Takes possession of the run's folder, or of the run that is in it.
+void claim(const fs::path& out, const std::string& recipe, bool resume) {
+  make_folder(out);
+  const fs::path path = paths::recipe(out);
+  if (!fs::exists(path)) {
+    write_file(path, recipe);
+    return;
+  }
+  check(resume, "{}: holds a run already; continue it with --resume, or name another folder with --out", out.string());
+  check(read_text(path) == recipe, "{}: differs from the recipe, seed and settings given now; resume with those of the run",
+        path.string());
+}
+
+json read_json(const fs::path& path) {
+  try {
+    return json::parse(read_text(path));
+  } catch (const json::exception& error) {
+    fail("{}: not JSON: {}", path.string(), error.what());
+  }
+}
+
+class Pipeline {
+ public:
+  Pipeline(const RunOptions& options, Recipe& recipe, const std::atomic<bool>& interrupted)
+      : options_(options), recipe_(recipe), interrupted_(interrupted), console_(paths::log(options.out)) {}
+
+  json run() {
+    const datasets::Split data = datasets::load(recipe_.data_name, recipe_.data);
+    Model model{layers::make_model(recipe_.model_name, data.train->image_shape(), data.train->classes()), {}, {}};
+    console_.line(fmt::format("{}: {} on {}, {} training images, seed {}", recipe_.name, recipe_.model_name, recipe_.data_name,
+                              data.train->size(), recipe_.seed));
+    const size_t finished = skip_finished();
+    if (finished == 0) {
+      model.network.initialise(recipe_.initialiser, recipe_.seed, options_.device);
+    } else {
+      model = load_model(folder(finished), options_.device);
+    }
+    for (size_t number = finished + 1; number <= recipe_.stages.size(); ++number) run_stage(number, model, data);
+    return finish();
+  }
+
+ private:
+  fs::path folder(size_t number) const { return paths::stage(options_.out, number, recipe_.stages[number - 1].type); }
+
+  size_t skip_finished() {
+    size_t number = 0;
+    while (number < recipe_.stages.size() && fs::exists(paths::done(folder(number + 1))))
+      rows_.push_back(read_json(paths::done(folder(++number))));
+    if (number > 0) console_.line(fmt::format("{} of {} stages are done already", number, recipe_.stages.size()));
+    return number;
+  }
+
+  void run_stage(size_t number, Model& model, const datasets::Split& data) {
+    const RecipeStage& stage = recipe_.stages[number - 1];
+    const fs::path path = folder(number);
+    make_folder(path);
+    console_.line(fmt::format("-- stage {}/{}: {}", number, recipe_.stages.size(), stage.type));
+    const auto start = std::chrono::steady_clock::now();
+    StageContext context{.model = model,
+                         .data = data,
+                         .seed = recipe_.seed,
+                         .number = number,
+                         .folder = path,
+                         .reporter = console_,
+                         .interrupted = interrupted_};
+    stage.stage->run(context);
+
+    save_model(path, model);
+    const fs::path artifact = fs::exists(paths::compressed(path)) ? paths::compressed(path) : paths::model(path);
+    json row = measure(model, evaluate(model.network, data.test, options_.device), fs::file_size(artifact));
+    row["stage"] = path.filename().string();
+    row["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    row.update(context.metrics);
+    write_file(paths::done(path), row.dump(1) + "\n");
+    fs::remove(paths::checkpoint(path));  // done.json stands now, so nothing needs it
+    rows_.push_back(std::move(row));
+    console_.line("\n" + report(rows_));
+  }
+
+  // Gathers the stages' files at the top of the run's folder.
+  json finish() {
+    std::string metrics;
+    for (size_t number = 1; number <= recipe_.stages.size(); ++number) {
+      const fs::path path = folder(number);
+      if (fs::exists(paths::metrics(path))) metrics += read_text(paths::metrics(path));
+      if (fs::exists(paths::compressed(path))) write_file(paths::compressed(options_.out), read_file(paths::compressed(path)));
+    }
+    write_file(paths::metrics(options_.out), metrics);
+    write_file(paths::model(options_.out), read_file(paths::model(folder(recipe_.stages.size()))));
+    const json summary = {{"espalier", version()},
+                          {"commit", commit()},
+                          {"machine", machine()},
+                          {"device", std::string(name(options_.device))},
+                          {"recipe", recipe_.name},
+                          {"model", recipe_.model_name},
+                          {"data", recipe_.data_name},
+                          {"seed", recipe_.seed},
+                          {"stages", rows_}};
+    write_file(paths::summary(options_.out), summary.dump(1) + "\n");
+    return summary;
+  }
+
+  const RunOptions& options_;
+  Recipe& recipe_;
+  const std::atomic<bool>& interrupted_;
+  Console console_;
+  json rows_ = json::array();
+};
+
+}  // namespace
+
+json run(const RunOptions& options, const std::atomic<bool>& interrupted) {
+  Recipe recipe = read_recipe(options);
+  static_cast<void>(backend(options.device));  // an unusable device is an error before anything is written
+  claim(options.out, recipe.text, options.resume);
+  return Pipeline(options, recipe, interrupted).run();
+}
+
+}  // namespace espalier::apps

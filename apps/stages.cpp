@@ -1,0 +1,47 @@
+#include "apps/stages.h"
+
+#include <algorithm>
+
+#include "compression/stages.h"
+#include "pruning/stages.h"
+
+namespace espalier::apps {
+
+std::span<const StageRow> stages() {
+  static constexpr StageRow kStages[] = {
+      {"train",
+       "minimise the cross-entropy, masks and shared weights held: epochs, batch_size, learning_rate, label_smoothing, "
+       "optimizer {kind, momentum, nesterov, beta1, beta2, epsilon, weight_decay}, schedule {kind, ...}",
+       make_train_stage},
+      {"prune",
+       "zero the lowest weights and retrain the rest: criterion, scope (layer, global, quality), density, layers {name = "
+       "density}, quality, density_schedule (one_shot, linear, cubic), rounds, rounds_end, and the keys of train",
+       pruning::make_prune_stage},
+      {"quantize",
+       "share weights by k-means and train the centroids: bits, layers {name = bits}, initialisation (linear, density, random), "
+       "and the keys of train",
+       compression::make_quantize_stage},
+      {"encode",
+       "write model.esp with Huffman codes and go on with what it decodes to: index_bits_convolution, index_bits_linear (0: the "
+       "smallest)",
+       compression::make_encode_stage},
+      {"evaluate", "change nothing; the report evaluates the model after every stage", make_evaluate_stage},
+  };
+  return kStages;
+}
+
+std::vector<RecipeStage> read_stages(const Config& recipe) {
+  std::vector<std::string> names;
+  for (const StageRow& row : stages()) names.emplace_back(row.name);
+  std::vector<RecipeStage> result;
+  for (const Config& table : recipe.tables("stage")) {
+    const std::string type = table.get_choice("type", names);
+    const auto row = std::ranges::find(stages(), type, &StageRow::name);
+    result.push_back({type, row->make(table)});
+    table.finish();
+  }
+  check(!result.empty(), "{}: no [[stage]]; expected at least one", recipe.where());
+  return result;
+}
+
+}  // namespace espalier::apps

@@ -1,0 +1,119 @@
+#include <algorithm>
+#include <map>
+
+#include "apps/inspect.h"
+#include "apps/tables/table.h"
+#include "apps/text_table.h"
+#include "core/error.h"
+
+namespace espalier::apps {
+
+using nlohmann::json;
+
+namespace {
+
+// Han, Mao & Dally, ICLR 2016, tables 1 to 3. Layers by our names.
+struct PublishedLayer {
+  std::string_view name, density, weight_bits, index_bits, quantized, huffman;
+};
+struct Published {
+  std::string_view model, title, reference_error, compressed_error, ratio;
+  std::vector<PublishedLayer> layers;
+};
+
+const std::vector<Published>& published() {
+  static const std::vector<Published> kPublished = {
+      {"lenet_300_100", "LeNet-300-100", "1.64 %", "1.58 %", "40x",
+       {{"fc1.weight", "8 %", "6 / 4.4", "5 / 3.7", "3.1 %", "2.32 %"},
+        {"fc2.weight", "9 %", "6 / 4.4", "5 / 4.3", "3.8 %", "3.04 %"},
+        {"fc3.weight", "26 %", "6 / 4.3", "5 / 3.2", "15.7 %", "12.70 %"}}},
+      {"lenet5", "LeNet-5", "0.80 %", "0.74 %", "39x",
+       {{"conv1.weight", "66 %", "8 / 7.2", "5 / 1.5", "78.5 %", "67.45 %"},
+        {"conv2.weight", "12 %", "8 / 7.2", "5 / 3.9", "6.0 %", "5.28 %"},
+        {"fc1.weight", "8 %", "5 / 4.5", "5 / 4.5", "2.7 %", "2.45 %"},
+        {"fc2.weight", "19 %", "5 / 5.2", "5 / 3.7", "6.9 %", "6.13 %"}}},
+  };
+  return kPublished;
+}
+
+const json& compressed_stage(const json& summary) {
+  for (const json& stage : summary.at("stages"))
+    if (stage.contains("compressed")) return stage;
+  fail("[table] the run '{}' with seed {} has no encode stage", summary.at("recipe").get<std::string>(),
+       summary.at("seed").get<int64_t>());
+}
+
+double error_of(const json& stage) { return 1 - stage.at("accuracy").get<double>(); }
+
+std::string render(const Published& paper, const std::vector<json>& runs) {
+  TextTable totals({"seed", "reference error", "compressed error", "dense bytes", "file bytes", "ratio"});
+  totals.add({"paper", std::string(paper.reference_error), std::string(paper.compressed_error), "", "", std::string(paper.ratio)});
+  double dense_error = 0, error = 0, bytes = 0, dense_bytes = 0;
+  for (const json& run : runs) {
+    const json& stage = compressed_stage(run);
+    const json& size = stage.at("compressed");
+    const double first = error_of(run.at("stages").front()), last = error_of(stage);
+    totals.add({std::to_string(run.at("seed").get<int64_t>()), percent(first), percent(last), grouped(size.at("dense_bytes")),
+                grouped(size.at("bytes")), fmt::format("{:.1f}x", size.at("ratio").get<double>())});
+    dense_error += first;
+    error += last;
+    bytes += size.at("bytes").get<double>();
+    dense_bytes += size.at("dense_bytes").get<double>();
+  }
+  const auto count = static_cast<double>(runs.size());
+  totals.add({"mean", percent(dense_error / count), percent(error / count), grouped(std::llround(dense_bytes / count)),
+              grouped(std::llround(bytes / count)), fmt::format("{:.1f}x", dense_bytes / bytes)});
+
+  TextTable layers({"weight", "density", "paper", "weight bits P+Q / +H", "paper", "index bits P+Q / +H", "paper", "P+Q", "paper",
+                    "P+Q+H", "paper"});
+  for (const PublishedLayer& layer : paper.layers) {
+    double density = 0, weight_bits = 0, weight_huffman = 0, index_bits = 0, index_huffman = 0, quantized = 0, huffman = 0;
+    for (const json& run : runs) {
+      const json& tensors = compressed_stage(run).at("compressed").at("tensors");
+      const auto tensor = std::ranges::find_if(tensors, [&](const json& each) { return each.at("name") == layer.name; });
+      check(tensor != tensors.end(), "[table] a run of '{}' has no tensor '{}'", paper.model, layer.name);
+      density += tensor->at("nonzeros").get<double>() / tensor->at("weights").get<double>() / count;
+      weight_bits += tensor->at("weight_bits").get<double>() / count;
+      weight_huffman += tensor->at("huffman_weight_bits").get<double>() / count;
+      index_bits += tensor->at("index_bits").get<double>() / count;
+      index_huffman += tensor->at("huffman_index_bits").get<double>() / count;
+      const CompressionRates rates = compression_rates(*tensor);
+      quantized += rates.quantized / count;
+      huffman += rates.huffman / count;
+    }
+    const auto cell = [](std::string_view text) { return std::string(text); };
+    layers.add({cell(layer.name), percent(density, 1), cell(layer.density), fmt::format("{:.1f} / {:.1f}", weight_bits, weight_huffman),
+                cell(layer.weight_bits), fmt::format("{:.1f} / {:.1f}", index_bits, index_huffman), cell(layer.index_bits),
+                percent(quantized, 2), cell(layer.quantized), percent(huffman, 2), cell(layer.huffman)});
+  }
+  const json& machine = runs.front().at("machine");
+  std::vector<std::string> commits;
+  for (const json& run : runs)
+    if (std::ranges::find(commits, run.at("commit").get<std::string>()) == commits.end()) commits.push_back(run.at("commit"));
+  return fmt::format("## {} on {}\n\n{}\nMean over the seeds, layer by layer:\n\n{}\nRecipe `{}`, commit {}, {}, {} threads.\n",
+                     paper.title, runs.front().at("data").get<std::string>(), totals.markdown(), layers.markdown(),
+                     runs.front().at("recipe").get<std::string>(), fmt::join(commits, ", "),
+                     machine.at("processor").get<std::string>(), machine.at("threads").get<int>());
+}
+
+}  // namespace
+
+std::string deep_compression_table(const std::vector<json>& summaries) {
+  std::string text =
+      "# Deep Compression\n\n"
+      "Written by `espalier table deep-compression` from the `summary.json` of each run. \"Paper\" is Han, Mao & Dally, ICLR 2016, "
+      "tables 1 to 3. A ratio is 4 bytes for each of the dense network's parameters over the bytes of the whole `.esp` file: "
+      "headers, network description, codebooks, Huffman tables, biases and checksums included. P+Q counts codes, gaps and codebook "
+      "before Huffman coding; P+Q+H is the layer's whole section of the file. The columns \"P+Q / +H\" are bits per stored entry "
+      "before and after Huffman coding.\n";
+  for (const Published& paper : published()) {
+    std::vector<json> runs;
+    for (const json& summary : summaries)
+      if (summary.at("model") == paper.model) runs.push_back(summary);
+    std::ranges::sort(runs, {}, [](const json& run) { return run.at("seed").get<int64_t>(); });
+    if (!runs.empty()) text += "\n" + render(paper, runs);
+  }
+  return text;
+}
+
+}  // namespace espalier::apps

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace espalier::apps {
+
+// Rows of text under a header, drawn as aligned columns (the first to the left, the others to the right) or as Markdown.
+class TextTable {
+ public:
+  explicit TextTable(std::vector<std::string> header) : header_(std::move(header)) {}
+  // REQUIRES: as many cells as the header.
+  void add(std::vector<std::string> row);
+  std::string text() const;
+  std::string markdown() const;
+
+ private:
+  std::vector<size_t> widths() const;
+  std::vector<std::string> header_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// 1234567 as "1,234,567".
+std::string grouped(int64_t number);
+// A share as "12.34 %".
+std::string percent(double share, int digits = 2);
+
+}  // namespace espalier::apps
