@@ -1,4 +1,6 @@
 #include <random>
+#include <string>
+#include <vector>
 
 #include "datasets/idx.h"
 #include "tests/datasets/idx_bytes.h"

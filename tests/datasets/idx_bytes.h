@@ -4,11 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <span>
-#include <string>
 #include <vector>
 
 #include "core/error.h"
@@ -40,33 +35,6 @@ inline Bytes gzip(const Bytes& plain) {
   deflateEnd(&stream);
   check(result == Z_STREAM_END, "[test] deflate");
   return packed;
-}
-
-// A folder that is removed with its contents.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "espalier-XXXXXX").string();
-    check(mkdtemp(name.data()) != nullptr, "[test] mkdtemp {}", name);
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
-inline void write_bytes(const std::filesystem::path& path, const Bytes& bytes) {
-  std::filesystem::create_directories(path.parent_path());
-  std::ofstream file(path, std::ios::binary);
-  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  check(file.good(), "[test] cannot write {}", path.string());
 }
 
 }  // namespace espalier::test

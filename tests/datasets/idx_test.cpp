@@ -2,8 +2,10 @@
 
 #include <numeric>
 
+#include "core/io/file.h"
 #include "tests/datasets/idx_bytes.h"
 #include "tests/support/catch.h"
+#include "tests/support/folder.h"
 
 namespace espalier::datasets {
 namespace {
@@ -89,9 +91,9 @@ TEST_CASE("extents whose product overflows 64 bits are an error, not an allocati
 
 TEST_CASE("an IDX file is read from disk, and a missing one is named") {
   const test::TemporaryFolder folder;
-  test::write_bytes(folder.path() / "x", gzip(sample()));
+  write_file(folder / "x", gzip(sample()));
   CHECK(read_idx(folder.path() / "x").shape == Shape{2, 3, 4});
-  CHECK_ERROR(read_idx(folder.path() / "missing"), "missing");
+  CHECK_ERROR(read_idx(folder / "missing"), "missing");
 }
 
 }  // namespace

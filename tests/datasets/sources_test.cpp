@@ -3,10 +3,12 @@
 #include <cstdlib>
 #include <vector>
 
+#include "core/io/file.h"
 #include "datasets/dataset.h"
 #include "datasets/memory.h"
 #include "tests/datasets/idx_bytes.h"
 #include "tests/support/catch.h"
+#include "tests/support/folder.h"
 
 namespace espalier::datasets {
 namespace {
@@ -31,10 +33,11 @@ Bytes labels(uint32_t count) {
 }
 
 void write_set(const std::filesystem::path& folder, uint8_t first = 0) {
-  test::write_bytes(folder / "train-images-idx3-ubyte", images(12, first));
-  test::write_bytes(folder / "train-labels-idx1-ubyte.gz", gzip(labels(12)));
-  test::write_bytes(folder / "t10k-images.idx3-ubyte.gz", gzip(images(3, first)));
-  test::write_bytes(folder / "t10k-labels.idx1-ubyte", labels(3));
+  std::filesystem::create_directories(folder);
+  write_file(folder / "train-images-idx3-ubyte", images(12, first));
+  write_file(folder / "train-labels-idx1-ubyte.gz", gzip(labels(12)));
+  write_file(folder / "t10k-images.idx3-ubyte.gz", gzip(images(3, first)));
+  write_file(folder / "t10k-labels.idx1-ubyte", labels(3));
 }
 
 float first_pixel(const Dataset& data, int64_t index) {
@@ -90,7 +93,7 @@ Statistics statistics(const Dataset& data) {
 TEST_CASE("MNIST is found in its subfolder and in the folder itself, plain or gzip, under both spellings") {
   const test::TemporaryFolder folder;
   for (const char* place : {"mnist", "."}) {
-    const auto root = folder.path() / (place[0] == '.' ? "direct" : "nested");
+    const auto root = folder / (place[0] == '.' ? "direct" : "nested");
     write_set(root / place);
     const Split split = load("mnist", {.data_dir = root});
     CHECK(split.train->size() == 12);
@@ -103,8 +106,8 @@ TEST_CASE("MNIST is found in its subfolder and in the folder itself, plain or gz
 
 TEST_CASE("pixels are normalised with the constants of their set") {
   const test::TemporaryFolder folder;
-  write_set(folder.path() / "mnist", 100);
-  write_set(folder.path() / "fashion-mnist", 100);
+  write_set(folder / "mnist", 100);
+  write_set(folder / "fashion-mnist", 100);
   const Split digits = load("mnist", {.data_dir = folder.path()});
   const Split clothes = load("fashion_mnist", {.data_dir = folder.path()});
   CHECK(first_pixel(*digits.train, 3) == Approx((103 / 255.0 - 0.1307) / 0.3081));
@@ -113,41 +116,41 @@ TEST_CASE("pixels are normalised with the constants of their set") {
 
 TEST_CASE("data_dir alone is searched when it is given, $ESPALIER_DATA otherwise") {
   const test::TemporaryFolder given, variable;
-  write_set(given.path() / "mnist", 10);
-  write_set(variable.path() / "mnist", 20);
+  write_set(given / "mnist", 10);
+  write_set(variable / "mnist", 20);
   const DataVariable set(variable.path().string());
   CHECK(first_pixel(*load("mnist", {.data_dir = given.path()}).train, 0) ==
         Approx((10 / 255.0 - 0.1307) / 0.3081));
   CHECK(first_pixel(*load("mnist", {}).train, 0) == Approx((20 / 255.0 - 0.1307) / 0.3081));
-  CHECK_ERROR(load("mnist", {.data_dir = given.path() / "empty"}), "/empty");
+  CHECK_ERROR(load("mnist", {.data_dir = given / "empty"}), "/empty");
 }
 
 TEST_CASE("missing data is an error that lists where it was looked for and how to get it") {
   const test::TemporaryFolder folder;
   const DataOptions options{.data_dir = folder.path()};
-  CHECK_ERROR(load("mnist", options), (folder.path() / "mnist").string() + "\n  " + folder.path().string());
+  CHECK_ERROR(load("mnist", options), (folder / "mnist").string() + "\n  " + folder.path().string());
   CHECK_ERROR(load("mnist", options), "https://");
   CHECK_ERROR(load("fashion_mnist", options), "apt-get install dataset-fashion-mnist");
-  CHECK_ERROR(load("fashion_mnist", options), (folder.path() / "fashion-mnist").string());
+  CHECK_ERROR(load("fashion_mnist", options), (folder / "fashion-mnist").string());
 }
 
 TEST_CASE("a folder with some of the four files is an error that names the others") {
   const test::TemporaryFolder folder;
-  write_set(folder.path() / "mnist");
-  std::filesystem::remove(folder.path() / "mnist" / "train-labels-idx1-ubyte.gz");
+  write_set(folder / "mnist");
+  std::filesystem::remove(folder / "mnist" / "train-labels-idx1-ubyte.gz");
   CHECK_ERROR(load("mnist", {.data_dir = folder.path()}), "lacks train-labels-idx1-ubyte[.gz]");
 }
 
 TEST_CASE("images and labels that disagree are an error that names the file") {
   const test::TemporaryFolder folder;
   const DataOptions options{.data_dir = folder.path()};
-  const auto in = [&](const char* name) { return folder.path() / "mnist" / name; };
-  write_set(folder.path() / "mnist");
-  test::write_bytes(in("t10k-labels.idx1-ubyte"), labels(4));
+  const auto in = [&](const char* name) { return folder / "mnist" / name; };
+  write_set(folder / "mnist");
+  write_file(in("t10k-labels.idx1-ubyte"), labels(4));
   CHECK_ERROR(load("mnist", options), "t10k-labels.idx1-ubyte: labels of shape (4); expected (3)");
-  test::write_bytes(in("t10k-labels.idx1-ubyte"), idx_bytes({3}, {0, 10, 1}));
+  write_file(in("t10k-labels.idx1-ubyte"), idx_bytes({3}, {0, 10, 1}));
   CHECK_ERROR(load("mnist", options), "t10k-labels.idx1-ubyte: label 10 of image 1; expected 0 to 9");
-  test::write_bytes(in("train-images-idx3-ubyte"), idx_bytes({1, 2, 2}, {0, 0, 0, 0}));
+  write_file(in("train-images-idx3-ubyte"), idx_bytes({1, 2, 2}, {0, 0, 0, 0}));
   CHECK_ERROR(load("mnist", options),
               "train-images-idx3-ubyte: images of shape (1, 2, 2); expected (N, 28, 28)");
 }
