@@ -34,7 +34,7 @@ struct Pool2dOptions {
   std::array<int, 2> stride = {2, 2};
   std::array<int, 2> padding = {0, 0};
   bool ceil_mode = false;          // round the output size up (Caffe) instead of down
-  bool count_include_pad = false;  // average pooling: divide by the whole window, padding included
+  bool count_include_pad = false;  // average pooling: divide by the window cut to the padded image, padding included
 };
 
 struct BatchNormOptions {

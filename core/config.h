@@ -16,12 +16,13 @@ namespace espalier {
 // A Config is a cheap handle; child tables share the document.
 class Config {
  public:
-  // Throws Error for a file that is missing, larger than 1 MiB, or not TOML.
+  // Throws Error for a file that is missing, larger than 1 MiB, nested deeper than 32 levels, or not TOML.
   static Config from_file(const std::filesystem::path& path);
   static Config from_text(std::string_view text, std::string origin);
 
   // Sets a dotted key ("stage.3.epochs=5"; array elements count from 1) to a TOML value; a word that is not TOML is a string.
-  // Intermediate tables must exist, except the last's parent table, which is made. Throws Error on a malformed assignment.
+  // Intermediate tables must exist, except the last's parent table, which is made. Throws Error on a malformed assignment,
+  // and once a child table was handed out: values are set before they are read.
   void set(std::string_view assignment);
 
   bool has(std::string_view key) const;

@@ -36,7 +36,7 @@ struct Split {
 struct DataOptions {
   std::filesystem::path data_dir;  // empty: $ESPALIER_DATA, then /usr/share/datasets
   int64_t validation = 0;          // training images held out, drawn at random from `seed`
-  int64_t limit = 0;               // > 0: only the first so many training images (before the split)
+  int64_t limit = 0;               // > 0: at most the first so many training images (before the split)
   uint64_t seed = 1;
 };
 
@@ -44,7 +44,7 @@ struct DataOptions {
 struct Source {
   std::string_view name;         // "mnist"
   std::string_view description;  // one line for `espalier list datasets`
-  Split (*load)(const DataOptions& options);
+  Split (*load)(const DataOptions& options);  // all images; the split and the limit are load()'s below
 };
 std::span<const Source> sources();
 // Throws Error: for an unknown name, listing the names; for missing data, listing where it looked and how to get them.

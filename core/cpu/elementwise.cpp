@@ -3,7 +3,6 @@
 
 #include "core/cpu/cpu_backend.h"
 #include "core/cpu/parallel.h"
-#include "core/random.h"
 
 namespace espalier::cpu {
 namespace {
@@ -60,15 +59,35 @@ void tanh(const float* x, float* y, int64_t count) {
   for (int64_t i = 0; i < count; ++i) y[i] = std::tanh(x[i]);
 }
 
-// Draws of blocks [begin / 4, ...): `begin` is a multiple of 4, as every chunk's beginning is.
-void dropout_chunk(const float* x, float* y, int64_t begin, int64_t end, RandomKey key, uint32_t threshold,
-                   float factor) {
-  for (int64_t first = begin; first < end; first += 4) {
-    const auto words = random_block(key, static_cast<uint64_t>(first) / 4);
-    const int64_t count = std::min<int64_t>(4, end - first);
-    for (int64_t j = 0; j < count; ++j)
-      y[first + j] = (words[static_cast<size_t>(j)] >> 8) >= threshold ? x[first + j] * factor : 0.0f;
+// The words of kBlocks blocks from `block` on, in the order of draws. philox() spelled out over vectors of
+// blocks.
+constexpr int64_t kBlocks = 64;
+ESPALIER_VECTORISED void draw(RandomKey key, uint64_t block, uint32_t* words) {
+#pragma omp simd
+  for (int64_t i = 0; i < kBlocks; ++i) {
+    const uint64_t counter = block + static_cast<uint64_t>(i);
+    auto c0 = static_cast<uint32_t>(counter), c1 = static_cast<uint32_t>(counter >> 32);
+    auto c2 = static_cast<uint32_t>(key.stream), c3 = static_cast<uint32_t>(key.stream >> 32);
+    auto k0 = static_cast<uint32_t>(key.seed), k1 = static_cast<uint32_t>(key.seed >> 32);
+    for (int round = 0; round < 10; ++round) {
+      const uint64_t product0 = uint64_t{0xD2511F53} * c0, product1 = uint64_t{0xCD9E8D57} * c2;
+      c0 = static_cast<uint32_t>(product1 >> 32) ^ c1 ^ k0;
+      c1 = static_cast<uint32_t>(product1);
+      c2 = static_cast<uint32_t>(product0 >> 32) ^ c3 ^ k1;
+      c3 = static_cast<uint32_t>(product0);
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+    words[4 * i] = c0;
+    words[4 * i + 1] = c1;
+    words[4 * i + 2] = c2;
+    words[4 * i + 3] = c3;
   }
+}
+
+ESPALIER_VECTORISED void keep_or_clear(const float* x, const uint32_t* words, uint32_t threshold,
+                                       float factor, float* y, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) y[i] = (words[i] >> 8) >= threshold ? x[i] * factor : 0.0f;
 }
 
 }  // namespace
@@ -148,7 +167,11 @@ void CpuBackend::dropout(const Tensor& x, double p, RandomKey key, Tensor& y) {
   // A draw k 2^-24 is at least p exactly when the integer k is at least p 2^24.
   const auto threshold = static_cast<uint32_t>(std::ceil(p * 0x1p24));
   for_each_chunk(y.numel(), kChunk / 4, [=](int64_t, int64_t begin, int64_t end) {
-    dropout_chunk(from, to, begin, end, key, threshold, factor);
+    alignas(64) uint32_t words[4 * kBlocks];
+    for (int64_t first = begin; first < end; first += 4 * kBlocks) {
+      draw(key, static_cast<uint64_t>(first) / 4, words);
+      keep_or_clear(from + first, words, threshold, factor, to + first, std::min(4 * kBlocks, end - first));
+    }
   });
 }
 

@@ -60,10 +60,19 @@ void gemm_serial(const GemmProblem& problem) {
   if (threads != 1) omp_set_num_threads(1);
   const auto fit = [](int64_t extent) { return static_cast<blasint>(extent); };
   const auto transpose = [](const MatrixView& view) { return view.transposed ? CblasTrans : CblasNoTrans; };
-  cblas_sgemm(CblasRowMajor, transpose(problem.a), transpose(problem.b), fit(problem.m), fit(problem.n),
-              fit(problem.k), problem.alpha, problem.a.data, fit(std::max<int64_t>(problem.a.stride, 1)),
-              problem.b.data, fit(std::max<int64_t>(problem.b.stride, 1)), problem.beta, problem.c,
-              fit(problem.c_stride));
+  // One row is a matrix-vector product, which need not pack B. A transposed A of one row has its stride
+  // between elements.
+  if (problem.m == 1 && problem.k > 0)
+    cblas_sgemv(CblasRowMajor, problem.b.transposed ? CblasNoTrans : CblasTrans,
+                fit(problem.b.transposed ? problem.n : problem.k),
+                fit(problem.b.transposed ? problem.k : problem.n), problem.alpha, problem.b.data,
+                fit(std::max<int64_t>(problem.b.stride, 1)), problem.a.data,
+                problem.a.transposed ? fit(problem.a.stride) : 1, problem.beta, problem.c, 1);
+  else
+    cblas_sgemm(CblasRowMajor, transpose(problem.a), transpose(problem.b), fit(problem.m), fit(problem.n),
+                fit(problem.k), problem.alpha, problem.a.data, fit(std::max<int64_t>(problem.a.stride, 1)),
+                problem.b.data, fit(std::max<int64_t>(problem.b.stride, 1)), problem.beta, problem.c,
+                fit(problem.c_stride));
   if (threads != 1) omp_set_num_threads(threads);
 }
 

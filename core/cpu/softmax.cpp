@@ -17,13 +17,18 @@ void for_each_row(const Shape& shape, Body body) {
   });
 }
 
-// log(sum(exp(x))) of a row, without overflow.
-float log_sum_exp(const float* x, int64_t columns) {
-  const float largest = *std::max_element(x, x + columns);
-  float total = 0;
-  for (int64_t c = 0; c < columns; ++c) total += std::exp(x[c] - largest);
-  return largest + std::log(total);
-}
+// The logarithm of a row's softmax is (x - largest) - log_total: in this order large logits keep their
+// digits.
+struct Normaliser {
+  Normaliser(const float* x, int64_t columns) : largest(*std::max_element(x, x + columns)) {
+    float total = 0;
+    for (int64_t c = 0; c < columns; ++c) total += std::exp(x[c] - largest);
+    log_total = std::log(total);
+  }
+  float log_softmax(float x) const { return (x - largest) - log_total; }
+
+  float largest, log_total;
+};
 
 }  // namespace
 
@@ -56,8 +61,9 @@ void CpuBackend::log_softmax(const Tensor& x, Tensor& y) {
   const float* from = x.data<float>();
   float* to = y.data<float>();
   for_each_row(x.shape(), [=](int64_t r) {
-    const float *in = from + r * columns, normaliser = log_sum_exp(in, columns);
-    for (int64_t c = 0; c < columns; ++c) to[r * columns + c] = in[c] - normaliser;
+    const float* in = from + r * columns;
+    const Normaliser normaliser(in, columns);
+    for (int64_t c = 0; c < columns; ++c) to[r * columns + c] = normaliser.log_softmax(in[c]);
   });
 }
 
@@ -87,10 +93,13 @@ void CpuBackend::cross_entropy(const Tensor& logits, const Tensor& labels, doubl
   double* losses = row_losses.data();
   uint8_t* hits = row_hits.data();
   for_each_row(logits.shape(), [=](int64_t r) {
-    const float *in = from + r * columns, normaliser = log_sum_exp(in, columns);
-    const auto log_probability = [&](int64_t c) { return static_cast<double>(in[c] - normaliser); };
+    const float* in = from + r * columns;
+    const Normaliser normaliser(in, columns);
+    const auto log_probability = [&](int64_t c) {
+      return static_cast<double>(normaliser.log_softmax(in[c]));
+    };
     double all = 0;
-    for (int64_t c = 0; c < columns; ++c) to[r * columns + c] = std::exp(in[c] - normaliser);
+    for (int64_t c = 0; c < columns; ++c) to[r * columns + c] = std::exp(normaliser.log_softmax(in[c]));
     if (smoothing != 0.0)
       for (int64_t c = 0; c < columns; ++c) all += log_probability(c);
     losses[r] =

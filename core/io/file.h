@@ -13,7 +13,7 @@ namespace espalier {
 
 // Writes a whole file or nothing: the bytes go to a temporary name beside `path`, are synced, and renamed over it;
 // then the folder is synced. On any failure (full disk, no permission) the temporary is removed, the earlier file
-// stands as it was, and Error names the path and the reason.
+// stands as it was, and Error names the path and the reason. A path that is a folder or a device is an error too.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);

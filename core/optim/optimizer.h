@@ -21,24 +21,29 @@ struct OptimizerOptions {
   bool decay_biases_and_norms = false;
 };
 
-// Moves parameters along their gradients. Masks (uint8, by parameter name) hold their zeros at exactly zero, momentum and
-// decay included.
+// Moves parameters along their gradients. Parameters share their Variables with the caller. Masks (uint8, by parameter name) hold their
+// zeros at exactly zero, momentum and decay included.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
+  // Replaces the masks; masked weights and their moments are zeroed at once. Throws Error for a mask whose name, shape or dtype
+  // fits no parameter.
+  void set_masks(std::map<std::string, Tensor> masks);
   // Updates every parameter that has a gradient, then clears the gradients.
   void step(double learning_rate);
   void clear_gradients();
-  // The state beside the parameters ("momentum/<parameter>", …), for checkpoints. load_state throws Error on a missing tensor or
-  // another shape; a parameter that has not moved yet has no state.
+  // The state beside the parameters ("momentum/<parameter>", …), for checkpoints; a parameter that has not moved yet has none.
+  // load_state throws Error for a tensor of another shape.
   virtual std::map<std::string, Tensor> state() const = 0;
-  virtual void load_state(const std::map<std::string, Tensor>& state, int64_t steps) = 0;
+  void load_state(const std::map<std::string, Tensor>& state, int64_t steps);
   int64_t steps() const { return steps_; }
 
  protected:
-  Optimizer(std::vector<Parameter> parameters, std::map<std::string, Tensor> masks, OptimizerOptions options);
+  Optimizer(std::vector<Parameter> parameters, OptimizerOptions options);
   virtual void update(Parameter& parameter, const Tensor& mask, double learning_rate, double weight_decay) = 0;
+  virtual void load_moments(const std::map<std::string, Tensor>& state) = 0;
+  virtual void mask_moments(const std::string& name, const Tensor& mask) = 0;
 
   std::vector<Parameter> parameters_;
   std::map<std::string, Tensor> masks_;
@@ -46,9 +51,8 @@ class Optimizer {
   int64_t steps_ = 0;
 };
 
-// Throws Error, naming the kinds there are, for an unknown kind. Parameters share their Variables with the caller. Masked weights are
-// zeroed at once. Throws Error for a mask whose shape or dtype does not fit its parameter.
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, std::vector<Parameter> parameters,
-                                          std::map<std::string, Tensor> masks = {});
+const std::vector<std::string>& optimizer_kinds();
+// Throws Error, naming the kinds there are, for an unknown kind.
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, std::vector<Parameter> parameters);
 
 }  // namespace espalier

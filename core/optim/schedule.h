@@ -19,9 +19,9 @@ struct ScheduleOptions {
   double warmup_epochs = 0.0;        // any: a linear ramp from 0 before the rest
 };
 
-// The rate at `step` (from 0) of a training of `epochs` epochs with `steps_per_epoch` steps each. Pure.
+// The rate at `step` (from 0) of a training of `epochs` epochs with `steps_per_epoch` steps each. Pure. Throws
+// Error for an unknown kind.
 double learning_rate_at(const ScheduleOptions& options, int64_t step, int64_t steps_per_epoch, double epochs);
-// Throws Error for an unknown kind or an impossible value.
-void validate(const ScheduleOptions& options);
+const std::vector<std::string>& schedule_kinds();
 
 }  // namespace espalier

@@ -7,14 +7,19 @@
 namespace espalier::reference {
 namespace {
 
-// log(sum(exp(x))) of a row, without overflow.
+// The logarithm of a row's softmax is (x - largest) - log_total: in this order large logits keep their
+// digits.
 template <typename T>
-T log_sum_exp(const T* x, int64_t columns) {
-  const T largest = *std::max_element(x, x + columns);
-  T total = 0;
-  for (int64_t c = 0; c < columns; ++c) total += std::exp(x[c] - largest);
-  return largest + std::log(total);
-}
+struct Normaliser {
+  Normaliser(const T* x, int64_t columns) : largest(*std::max_element(x, x + columns)) {
+    T total = 0;
+    for (int64_t c = 0; c < columns; ++c) total += std::exp(x[c] - largest);
+    log_total = std::log(total);
+  }
+  T log_softmax(T x) const { return (x - largest) - log_total; }
+
+  T largest, log_total;
+};
 
 }  // namespace
 
@@ -42,8 +47,8 @@ void ReferenceBackend::log_softmax(const Tensor& x, Tensor& y) {
     const int64_t columns = x.shape().columns();
     for (int64_t r = 0; r < x.shape().rows(); ++r) {
       const T* from = x.data<T>() + r * columns;
-      const T normaliser = log_sum_exp(from, columns);
-      for (int64_t c = 0; c < columns; ++c) y.data<T>()[r * columns + c] = from[c] - normaliser;
+      const Normaliser<T> normaliser(from, columns);
+      for (int64_t c = 0; c < columns; ++c) y.data<T>()[r * columns + c] = normaliser.log_softmax(from[c]);
     }
   });
 }
@@ -72,11 +77,11 @@ void ReferenceBackend::cross_entropy(const Tensor& logits, const Tensor& labels,
       check(label >= 0 && label < columns, "[cross_entropy] row {} has label {}, which is not in [0, {})", r,
             label, columns);
       const T* from = logits.data<T>() + r * columns;
-      const T normaliser = log_sum_exp(from, columns);
+      const Normaliser<T> normaliser(from, columns);
       for (int64_t c = 0; c < columns; ++c) {
         const double target = (c == label ? 1.0 - smoothing : 0.0) + smoothing / static_cast<double>(columns);
-        if (target != 0.0) total -= target * static_cast<double>(from[c] - normaliser);
-        probabilities.data<T>()[r * columns + c] = std::exp(from[c] - normaliser);
+        if (target != 0.0) total -= target * static_cast<double>(normaliser.log_softmax(from[c]));
+        probabilities.data<T>()[r * columns + c] = std::exp(normaliser.log_softmax(from[c]));
       }
       hits += std::max_element(from, from + columns) - from == label;
     }

@@ -1,0 +1,141 @@
+#include "datasets/loader.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "core/random.h"
+
+namespace espalier::datasets {
+
+// The worker prepares batches in host memory and nothing else: copies to a device are made by next(), so that
+// they are ordered with the work of the thread that trains.
+struct Loader::State {
+  std::shared_ptr<const Dataset> dataset;
+  LoaderOptions options;
+  std::vector<int64_t> order;  // of the epoch's images; empty until start()
+  int64_t batches = 0;         // per epoch
+  int64_t position = 0;        // the batch that next() returns next
+  bool started = false;
+
+  std::mutex mutex;  // guards ready and failure while the worker runs
+  std::condition_variable_any changed;
+  std::deque<Batch> ready;
+  std::exception_ptr failure;  // stands for the batch after those in `ready`
+
+  std::jthread worker;  // last: stopped and joined before what it uses is destroyed
+
+  Device host_device() const { return options.device == Device::reference ? Device::reference : Device::cpu; }
+
+  // Nothing when a stop is requested halfway.
+  std::optional<Batch> prepare(int64_t batch, const std::stop_token& stop) const {
+    const int64_t first = batch * options.batch_size;
+    const int64_t count = std::min(options.batch_size, static_cast<int64_t>(order.size()) - first);
+    const Shape image = dataset->image_shape();
+    const auto pixels = static_cast<size_t>(image.numel());
+    Batch result{Tensor({count, image[0], image[1], image[2]}, DType::float32, host_device()),
+                 Tensor({count}, DType::int32, host_device())};
+    const std::span<float> images = result.images.host<float>();
+    const std::span<int32_t> labels = result.labels.host<int32_t>();
+    for (size_t i = 0; i < labels.size(); ++i) {
+      if (stop.stop_requested()) return std::nullopt;
+      labels[i] = dataset->get(order[static_cast<size_t>(first) + i], images.subspan(i * pixels, pixels));
+    }
+    return result;
+  }
+
+  void work(const std::stop_token& stop, int64_t first_batch) {
+    try {
+      for (int64_t batch = first_batch; batch < batches; ++batch) {
+        {
+          std::unique_lock lock(mutex);
+          const auto room = [&] { return ready.size() < static_cast<size_t>(options.prefetch); };
+          if (!changed.wait(lock, stop, room)) return;
+        }
+        std::optional<Batch> prepared = prepare(batch, stop);
+        if (!prepared) return;
+        const std::lock_guard lock(mutex);
+        ready.push_back(std::move(*prepared));
+        changed.notify_all();
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+      changed.notify_all();
+    }
+  }
+
+  Batch take() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return !ready.empty() || failure; });
+    if (ready.empty()) std::rethrow_exception(failure);
+    Batch batch = std::move(ready.front());
+    ready.pop_front();
+    changed.notify_all();
+    return batch;
+  }
+
+  void stop() {
+    worker = {};  // requests the stop and joins
+    ready.clear();
+    failure = nullptr;
+  }
+};
+
+Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
+    : state_(std::make_unique<State>()) {
+  check(dataset != nullptr, "[loader] no data set");
+  check(options.batch_size > 0, "[loader] batch_size = {}; expected > 0", options.batch_size);
+  check(options.prefetch >= 0, "[loader] prefetch = {}; expected >= 0", options.prefetch);
+  const int64_t size = dataset->size();
+  state_->batches =
+      size / options.batch_size + (!options.drop_last && size % options.batch_size != 0 ? 1 : 0);
+  state_->dataset = std::move(dataset);
+  state_->options = options;
+}
+
+Loader::~Loader() = default;
+
+int64_t Loader::batches_per_epoch() const {
+  return state_->batches;
+}
+
+void Loader::start(int64_t epoch, int64_t first_batch) {
+  State& state = *state_;
+  check(epoch >= 0, "[loader] epoch {}; expected >= 0", epoch);
+  check(first_batch >= 0 && first_batch <= state.batches, "[loader] first batch {} of an epoch of {}",
+        first_batch, state.batches);
+  state.stop();
+  if (state.options.shuffle) {
+    state.order = RandomStream(state.options.seed, "shuffle", static_cast<uint64_t>(epoch))
+                      .permutation(state.dataset->size());
+  } else {
+    state.order.resize(static_cast<size_t>(state.dataset->size()));
+    std::iota(state.order.begin(), state.order.end(), 0);
+  }
+  state.position = first_batch;
+  state.started = true;
+  if (state.options.prefetch > 0)
+    state.worker =
+        std::jthread([&state, first_batch](std::stop_token stop) { state.work(stop, first_batch); });
+}
+
+bool Loader::next(Batch& batch) {
+  State& state = *state_;
+  check(state.started, "[loader] next() before start()");
+  if (state.position == state.batches) return false;
+  const Batch host = state.options.prefetch > 0 ? state.take() : *state.prepare(state.position, {});
+  batch = {host.images.to(state.options.device), host.labels.to(state.options.device)};
+  ++state.position;
+  return true;
+}
+
+}  // namespace espalier::datasets

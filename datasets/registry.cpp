@@ -1,0 +1,73 @@
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+#include "core/random.h"
+#include "datasets/sources/sources.h"
+
+namespace espalier::datasets {
+namespace {
+
+// Keeps the first `options.limit` training images and holds out `options.validation` of them. Both parts stay
+// in file order.
+void divide(Split& split, const DataOptions& options) {
+  const int64_t available = split.train->size();
+  const int64_t kept = options.limit > 0 ? std::min(options.limit, available) : available;
+  check(options.validation < kept, "[data] validation = {} of {} training images leaves none to train on",
+        options.validation, kept);
+  if (options.validation == 0 && kept == available) return;
+
+  std::vector<int64_t> order(static_cast<size_t>(kept));
+  if (options.validation > 0)
+    order = RandomStream(options.seed, "validation").permutation(kept);
+  else
+    std::iota(order.begin(), order.end(), 0);
+  const auto middle = order.begin() + options.validation;
+  std::sort(order.begin(), middle);
+  std::sort(middle, order.end());
+  if (options.validation > 0) split.validation = subset(split.train, {order.begin(), middle});
+  split.train = subset(split.train, {middle, order.end()});
+}
+
+}  // namespace
+
+std::span<const Source> sources() {
+  static const Source rows[] = {kMnist, kFashionMnist, kSynthetic};
+  return rows;
+}
+
+Split load(std::string_view name, const DataOptions& options) {
+  check(options.limit >= 0, "[data] limit = {}; expected >= 0", options.limit);
+  check(options.validation >= 0, "[data] validation = {}; expected >= 0", options.validation);
+  std::vector<std::string_view> names;
+  for (const Source& source : sources()) {
+    names.push_back(source.name);
+    if (source.name != name) continue;
+    Split split = source.load(options);
+    divide(split, options);
+    return split;
+  }
+  fail("[data] unknown data set '{}'; the data sets are {}", name, fmt::join(names, ", "));
+}
+
+std::vector<std::filesystem::path> candidate_folders(const DataOptions& options, std::string_view subfolder) {
+  std::vector<std::filesystem::path> roots;
+  if (!options.data_dir.empty()) {
+    roots = {options.data_dir};
+  } else {
+    const char* variable = std::getenv("ESPALIER_DATA");
+    if (variable != nullptr && *variable != '\0') roots.emplace_back(variable);
+    roots.emplace_back("/usr/share/datasets");
+  }
+  std::vector<std::filesystem::path> folders;
+  for (const auto& root : roots) {
+    folders.push_back(root / subfolder);
+    folders.push_back(root);
+  }
+  return folders;
+}
+
+}  // namespace espalier::datasets

@@ -1,0 +1,116 @@
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+#include "datasets/idx.h"
+#include "datasets/memory.h"
+#include "datasets/sources/sources.h"
+
+// MNIST (LeCun et al., 1998) and Fashion-MNIST (Xiao et al., 2017): ten classes of 28 x 28 grey images in
+// four IDX files.
+namespace espalier::datasets {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flavour {
+  std::string_view name, folder, how_to_get;
+  double mean, standard_deviation;  // of the training pixels / 255
+};
+
+constexpr Flavour kDigits{
+    "mnist", "mnist",
+    "download the four files from https://ossci-datasets.s3.amazonaws.com/mnist/ into DIR/mnist and "
+    "pass --data-dir DIR or set ESPALIER_DATA=DIR",
+    0.1307, 0.3081};
+constexpr Flavour kFashion{
+    "fashion_mnist", "fashion-mnist",
+    "`apt-get install dataset-fashion-mnist`, or put the four files of "
+    "https://github.com/zalandoresearch/fashion-mnist into DIR/fashion-mnist and pass --data-dir DIR "
+    "or set ESPALIER_DATA=DIR",
+    0.2860, 0.3530};
+
+constexpr int kClasses = 10;
+constexpr int64_t kSide = 28;
+
+// The stem and the kind of each file; the original names join the two with '-', many copies with '.'.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kFiles = {{
+    {"train-images", "idx3-ubyte"},
+    {"train-labels", "idx1-ubyte"},
+    {"t10k-images", "idx3-ubyte"},
+    {"t10k-labels", "idx1-ubyte"},
+}};
+using Paths = std::array<std::optional<fs::path>, kFiles.size()>;
+
+Paths find_in(const fs::path& folder) {
+  Paths paths;
+  for (size_t file = 0; file < kFiles.size(); ++file)
+    for (const char* form : {"{}-{}", "{}-{}.gz", "{}.{}", "{}.{}.gz"}) {
+      const fs::path path = folder / fmt::format(fmt::runtime(form), kFiles[file].first, kFiles[file].second);
+      std::error_code unreadable;  // counts as absent
+      if (!paths[file] && fs::is_regular_file(path, unreadable)) paths[file] = path;
+    }
+  return paths;
+}
+
+// The files of the first folder that has any; a folder that has only some is an error rather than passed
+// over.
+std::array<fs::path, kFiles.size()> find(const Flavour& flavour, const DataOptions& options) {
+  const std::vector<fs::path> folders = candidate_folders(options, flavour.folder);
+  std::string looked;
+  for (const fs::path& folder : folders) {
+    looked += fmt::format("\n  {}", folder.string());
+    const Paths paths = find_in(folder);
+    std::array<fs::path, kFiles.size()> found;
+    std::string missing;
+    for (size_t file = 0; file < kFiles.size(); ++file) {
+      if (paths[file])
+        found[file] = *paths[file];
+      else
+        missing += fmt::format(" {}-{}[.gz]", kFiles[file].first, kFiles[file].second);
+    }
+    if (missing.empty()) return found;
+    for (const auto& path : paths) check(!path, "[{}] {} lacks{}", flavour.name, folder.string(), missing);
+  }
+  fail("[{}] no train-images-idx3-ubyte[.gz] and the like in{}\nto get them: {}", flavour.name, looked,
+       flavour.how_to_get);
+}
+
+std::shared_ptr<const Dataset> read(const Flavour& flavour, const fs::path& images_path,
+                                    const fs::path& labels_path) {
+  IdxArray images = read_idx(images_path);
+  const Shape& shape = images.shape;
+  check(shape.rank() == 3 && shape[0] > 0 && shape[1] == kSide && shape[2] == kSide,
+        "[{}] {}: images of shape {}; expected (N, {}, {})", flavour.name, images_path.string(),
+        shape.to_string(), kSide, kSide);
+  const IdxArray labels = read_idx(labels_path);
+  check(labels.shape == Shape{shape[0]}, "[{}] {}: labels of shape {}; expected ({}), one for each image",
+        flavour.name, labels_path.string(), labels.shape.to_string(), shape[0]);
+  return std::make_shared<MemoryDataset>(MemoryImages{.image_shape = {kSide, kSide, 1},
+                                                      .classes = kClasses,
+                                                      .pixels = std::move(images.values),
+                                                      .labels = {labels.values.begin(), labels.values.end()},
+                                                      .mean = {flavour.mean},
+                                                      .standard_deviation = {flavour.standard_deviation}},
+                                         labels_path.string());
+}
+
+Split load(const Flavour& flavour, const DataOptions& options) {
+  const auto [train_images, train_labels, test_images, test_labels] = find(flavour, options);
+  return {.train = read(flavour, train_images, train_labels),
+          .test = read(flavour, test_images, test_labels)};
+}
+
+}  // namespace
+
+constinit const Source kMnist{"mnist", "handwritten digits, 28 x 28 grey, 60,000 + 10,000 images (IDX files)",
+                              [](const DataOptions& options) { return load(kDigits, options); }};
+constinit const Source kFashionMnist{
+    "fashion_mnist",
+    "clothes, 28 x 28 grey, 60,000 + 10,000 images (IDX files; Debian package "
+    "dataset-fashion-mnist)",
+    [](const DataOptions& options) { return load(kFashion, options); }};
+
+}  // namespace espalier::datasets

@@ -1,0 +1,33 @@
+#include "core/ops.h"
+#include "layers/types.h"
+
+namespace espalier::layers {
+namespace {
+
+class BatchNorm final : public Layer {
+ public:
+  BatchNorm(Attributes& attributes, const Shape& input) : Layer(attributes.layer()) {
+    options_.momentum = attributes.number("momentum", 0, 1, 0.1);
+    options_.epsilon = attributes.number("epsilon", 1e-12, 1, 1e-5);
+    const Shape channels{input.columns()};
+    add_parameter("weight", ParameterKind::norm_scale, channels);
+    add_parameter("bias", ParameterKind::norm_shift, channels);
+    add_buffer("running_mean", channels, 0.0);
+    add_buffer("running_var", channels, 1.0);
+  }
+
+  Shape output_shape(Shapes inputs) const override { return inputs[0]; }
+  Variable forward(std::span<const Variable> inputs, const ForwardContext& context) override {
+    ops::BatchNormState state{buffers()[0].tensor, buffers()[1].tensor};
+    return ops::batch_norm(inputs[0], parameters()[0].variable, parameters()[1].variable, state, context.training, options_);
+  }
+
+ private:
+  BatchNormOptions options_;
+};
+
+}  // namespace
+
+Made make_batch_norm(Attributes& attributes, Shapes inputs) { return std::make_unique<BatchNorm>(attributes, inputs[0]); }
+
+}  // namespace espalier::layers

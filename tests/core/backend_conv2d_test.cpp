@@ -1,0 +1,100 @@
+#include "tests/support/catch.h"
+#include "tests/support/tensors.h"
+
+namespace espalier::test {
+namespace {
+
+struct Problem {
+  Shape x, weight;
+  Conv2dOptions options = {};
+};
+
+Shape output_of(const Problem& problem) {
+  const auto extent = [&](int axis) {
+    const auto a = static_cast<size_t>(axis);
+    return (problem.x[axis + 1] + 2 * problem.options.padding[a] -
+            problem.options.dilation[a] * (problem.weight[axis + 1] - 1) - 1) /
+               problem.options.stride[a] +
+           1;
+  };
+  return {problem.x[0], extent(0), extent(1), problem.weight[0]};
+}
+
+const std::vector<Problem> kProblems = {
+    {{1, 1, 1, 1}, {1, 1, 1, 1}},
+    {{2, 28, 28, 1}, {20, 5, 5, 1}},
+    {{3, 12, 12, 20}, {50, 5, 5, 20}},
+    {{5, 9, 7, 3}, {4, 3, 3, 3}, {.padding = {1, 1}}},
+    {{2, 16, 16, 16}, {16, 3, 3, 16}, {.padding = {1, 1}}},
+    {{2, 17, 15, 5}, {9, 3, 3, 5}, {.stride = {2, 2}, .padding = {1, 1}}},
+    {{2, 11, 13, 4}, {6, 3, 5, 4}, {.stride = {2, 1}, .padding = {0, 3}}},
+    {{1, 19, 20, 3}, {5, 3, 3, 3}, {.padding = {2, 2}, .dilation = {2, 2}}},
+    {{2, 14, 9, 2}, {3, 2, 3, 2}, {.stride = {1, 3}, .padding = {2, 1}, .dilation = {3, 1}}},
+    {{2, 8, 9, 6}, {9, 3, 3, 2}, {.padding = {1, 1}, .groups = 3}},
+    {{3, 7, 7, 8}, {8, 1, 1, 4}, {.groups = 2}},
+    {{2, 10, 11, 4}, {4, 2, 2, 2}, {.stride = {2, 2}, .dilation = {2, 1}, .groups = 2}},
+    {{4, 9, 9, 13}, {7, 1, 1, 13}},
+    {{2, 9, 9, 5}, {7, 1, 1, 5}, {.stride = {2, 2}}},
+    {{2, 4, 4, 3}, {5, 1, 1, 3}, {.padding = {1, 1}}},
+    {{2, 10, 9, 7}, {7, 3, 3, 1}, {.padding = {1, 1}, .groups = 7}},
+    {{2, 11, 12, 33}, {33, 3, 3, 1}, {.stride = {2, 2}, .padding = {1, 1}, .groups = 33}},
+    {{1, 13, 12, 6}, {6, 5, 3, 1}, {.stride = {1, 2}, .padding = {4, 2}, .dilation = {2, 2}, .groups = 6}},
+    {{2, 9, 8, 3}, {6, 3, 3, 1}, {.padding = {1, 1}, .groups = 3}},
+    {{2, 5, 5, 3}, {4, 5, 5, 3}},
+    {{1, 3, 3, 2}, {3, 5, 5, 2}, {.padding = {3, 3}}},
+    {{0, 8, 8, 3}, {4, 3, 3, 3}, {.padding = {1, 1}}},
+    {{0, 8, 8, 4}, {4, 3, 3, 1}, {.groups = 4}},
+    {{0, 8, 8, 4}, {5, 1, 1, 4}},
+    {{9, 24, 23, 3}, {18, 3, 3, 3}, {.padding = {1, 1}}},
+};
+
+std::vector<KernelCase> cases() {
+  std::vector<KernelCase> result;
+  for (const Problem& problem : kProblems) {
+    const Shape out = output_of(problem);
+    const auto& [x_shape, weight_shape, options] = problem;
+    const auto add = [&](const std::string& what, auto run) {
+      result.push_back({what + " of " + x_shape.to_string() + " with " + weight_shape.to_string(), run});
+    };
+    add("conv2d", [=, problem = problem](Device device, DType dtype) {
+      Tensor y(out, dtype, device);
+      backend(device).conv2d(random_tensor(problem.x, 1, dtype, device),
+                             random_tensor(problem.weight, 2, dtype, device), y, problem.options);
+      return std::vector{y};
+    });
+    add("conv2d_backward_data", [=, problem = problem](Device device, DType dtype) {
+      Tensor dx(problem.x, dtype, device);
+      backend(device).conv2d_backward_data(random_tensor(out, 3, dtype, device),
+                                           random_tensor(problem.weight, 2, dtype, device), dx,
+                                           problem.options);
+      return std::vector{dx};
+    });
+    add("conv2d_backward_weight", [=, problem = problem](Device device, DType dtype) {
+      Tensor dweight(problem.weight, dtype, device);
+      backend(device).conv2d_backward_weight(random_tensor(problem.x, 1, dtype, device),
+                                             random_tensor(out, 3, dtype, device), dweight, problem.options);
+      return std::vector{dweight};
+    });
+  }
+  return result;
+}
+
+TEST_CASE("convolutions and their gradients agree with the reference") {
+  check_agreement(cases());
+}
+TEST_CASE("convolutions give the same bits for any number of threads") {
+  check_thread_invariance(cases());
+}
+
+TEST_CASE("the reference convolution of a hand-worked image is right") {
+  // 1 2 3      1 0
+  // 4 5 6  and 0 2, without padding: 1 + 2 * 5, 2 + 2 * 6.
+  const Tensor x = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {1, 2, 3, 1}, Device::reference);
+  const Tensor weight = Tensor::from(std::vector<float>{1, 0, 0, 2}, {1, 2, 2, 1}, Device::reference);
+  Tensor y({1, 1, 2, 1}, DType::float32, Device::reference);
+  backend(Device::reference).conv2d(x, weight, y, {});
+  CHECK(y.to_vector<float>() == std::vector<float>{11, 14});
+}
+
+}  // namespace
+}  // namespace espalier::test

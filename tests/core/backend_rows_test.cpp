@@ -1,0 +1,61 @@
+#include "tests/support/catch.h"
+#include "tests/support/tensors.h"
+
+namespace espalier::test {
+namespace {
+
+const std::vector<Shape> kShapes = {{0, 5},   {1, 1},     {3, 1},     {1, 130},      {7, 3},    {1000, 11},
+                                    {40, 16}, {70000, 1}, {300, 257}, {5, 7, 9, 13}, {2, 5000}, {4, 0}};
+
+std::vector<KernelCase> cases() {
+  std::vector<KernelCase> result;
+  for (const Shape& shape : kShapes) {
+    const auto add = [&](const std::string& what, auto run) {
+      result.push_back({what + " of " + shape.to_string(), run});
+    };
+    const Shape row{shape.columns()};
+    add("add_bias", [=](Device device, DType dtype) {
+      const Tensor x = random_tensor(shape, 1, dtype, device), bias = random_tensor(row, 2, dtype, device);
+      Tensor y(shape, dtype, device), in_place = x.clone();
+      backend(device).add_bias(x, bias, y);
+      backend(device).add_bias(in_place, bias, in_place);
+      return std::vector{y, in_place};
+    });
+    add("sum_rows", [=](Device device, DType dtype) {
+      Tensor y(row, dtype, device);
+      backend(device).sum_rows(random_tensor(shape, 3, dtype, device, 1.0), y);
+      return std::vector{y};
+    });
+    add("sum", [=](Device device, DType dtype) {
+      Tensor y({}, dtype, device);
+      backend(device).sum(random_tensor(shape, 4, dtype, device, 1.0), y);
+      return std::vector{y};
+    });
+    if (shape.columns() < 3) continue;
+    add("copy_columns", [=](Device device, DType dtype) {
+      const Shape wide{shape.rows(), shape.columns() + 4};
+      Tensor y = random_tensor(wide, 5, dtype, device);
+      backend(device).copy_columns(random_tensor(shape, 6, dtype, device), 1, y, 3, shape.columns() - 2);
+      return std::vector{y};
+    });
+  }
+  return result;
+}
+
+TEST_CASE("row and column kernels agree with the reference") {
+  check_agreement(cases());
+}
+TEST_CASE("row and column kernels give the same bits for any number of threads") {
+  check_thread_invariance(cases());
+}
+
+TEST_CASE("the sum of a million equal numbers is exact to float32") {
+  for (Device device : tested_devices()) {
+    Tensor total({}, DType::float32, device);
+    backend(device).sum(Tensor::full({1000003}, 0.1, DType::float32, device), total);
+    CHECK(total.item() == Approx(100000.3).epsilon(1e-7));
+  }
+}
+
+}  // namespace
+}  // namespace espalier::test

@@ -1,0 +1,135 @@
+#include "tests/support/tensors.h"
+
+#include <omp.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "core/random.h"
+#include "tests/support/catch.h"
+
+namespace espalier::test {
+namespace {
+
+std::vector<double> to_doubles(const Tensor& tensor) {
+  const auto convert = [](const auto& values) { return std::vector<double>(values.begin(), values.end()); };
+  switch (tensor.dtype()) {
+    case DType::float32:
+      return convert(tensor.to_vector<float>());
+    case DType::float64:
+      return tensor.to_vector<double>();
+    case DType::uint8:
+      return convert(tensor.to_vector<uint8_t>());
+    case DType::int32:
+      return convert(tensor.to_vector<int32_t>());
+    case DType::int64:
+      return convert(tensor.to_vector<int64_t>());
+  }
+  return {};
+}
+
+bool is_floating(DType dtype) {
+  return dtype == DType::float32 || dtype == DType::float64;
+}
+
+}  // namespace
+
+Tensor random_tensor(Shape shape, uint64_t seed, DType dtype, Device device, double mean, double deviation) {
+  const Tensor values = RandomStream(seed, "test").normal(shape, mean, deviation);
+  if (dtype == DType::float32) return values.to(device);
+  const auto floats = values.to_vector<float>();
+  return Tensor::from(std::vector<double>(floats.begin(), floats.end()), shape, device);
+}
+
+Tensor random_integers(Shape shape, uint64_t seed, int64_t low, int64_t high, Device device) {
+  RandomStream random(seed, "test integers");
+  std::vector<int32_t> values(static_cast<size_t>(shape.numel()));
+  for (int32_t& value : values)
+    value = static_cast<int32_t>(low + static_cast<int64_t>(random.below(static_cast<uint64_t>(high - low))));
+  return Tensor::from(values, shape, device);
+}
+
+Tensor random_mask(Shape shape, uint64_t seed, double density, Device device) {
+  RandomStream random(seed, "test mask");
+  std::vector<uint8_t> values(static_cast<size_t>(shape.numel()));
+  for (uint8_t& value : values) value = random.uniform() < density;
+  return Tensor::from(values, shape, device);
+}
+
+double tolerance(Device device, DType dtype) {
+  if (dtype == DType::float64) return 1e-12;
+  return device == Device::cuda ? 1e-4 : 2e-5;
+}
+
+void check_close(const Tensor& actual, const Tensor& expected, double allowed) {
+  REQUIRE(actual.shape() == expected.shape());
+  const std::vector<double> got = to_doubles(actual), due = to_doubles(expected);
+  double squares = 0, worst = 0;
+  for (double value : due) squares += std::isfinite(value) ? value * value : 0.0;
+  const double scale = due.empty() ? 0.0 : std::sqrt(squares / static_cast<double>(due.size()));
+  size_t where = 0;
+  for (size_t i = 0; i < due.size(); ++i) {
+    if (got[i] == due[i] || (std::isnan(got[i]) && std::isnan(due[i]))) continue;
+    const double error = std::abs(got[i] - due[i]) / (std::abs(due[i]) + scale);
+    if (error > worst || std::isnan(error)) {
+      worst = std::isnan(error) ? HUGE_VAL : error;
+      where = i;
+    }
+  }
+  if (!due.empty())
+    UNSCOPED_INFO("worst element " << where << " of " << expected.shape().to_string() << ": " << got[where]
+                                   << ", due " << due[where]);
+  CHECK(worst <= (is_floating(expected.dtype()) ? allowed : 0.0));
+}
+
+bool identical(const Tensor& a, const Tensor& b) {
+  if (!(a.shape() == b.shape()) || a.dtype() != b.dtype()) return false;
+  const Tensor left = a.to(Device::reference), right = b.to(Device::reference);
+  return a.bytes() == 0 || std::memcmp(left.raw(), right.raw(), a.bytes()) == 0;
+}
+
+std::vector<Device> tested_devices() {
+  std::vector<Device> devices = {Device::cpu};
+  try {
+    backend(Device::cuda);
+    devices.push_back(Device::cuda);
+  } catch (const Error&) {
+  }
+  return devices;
+}
+
+void check_agreement(const std::vector<KernelCase>& cases) {
+  std::vector<Device> devices = tested_devices();
+  devices.push_back(Device::reference);
+  for (const KernelCase& kernel : cases) {
+    const std::vector<Tensor> expected = kernel.run(Device::reference, DType::float64);
+    for (Device device : devices) {
+      const std::vector<Tensor> actual = kernel.run(device, DType::float32);
+      REQUIRE(actual.size() == expected.size());
+      for (size_t i = 0; i < actual.size(); ++i) {
+        INFO(kernel.name << ", output " << i << ", on " << name(device));
+        check_close(actual[i], expected[i], tolerance(device, DType::float32));
+      }
+    }
+  }
+}
+
+void check_thread_invariance(const std::vector<KernelCase>& cases) {
+  const int before = omp_get_max_threads();
+  for (const KernelCase& kernel : cases) {
+    omp_set_num_threads(1);
+    const std::vector<Tensor> expected = kernel.run(Device::cpu, DType::float32);
+    for (int threads : {2, 3}) {
+      omp_set_num_threads(threads);
+      const std::vector<Tensor> actual = kernel.run(Device::cpu, DType::float32);
+      REQUIRE(actual.size() == expected.size());
+      for (size_t i = 0; i < actual.size(); ++i) {
+        INFO(kernel.name << ", output " << i << ", with " << threads << " threads");
+        CHECK(identical(actual[i], expected[i]));
+      }
+    }
+  }
+  omp_set_num_threads(before);
+}
+
+}  // namespace espalier::test

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/backend.h"
+#include "core/tensor.h"
+
+namespace espalier::test {
+
+// Normal draws that depend on (shape, seed) alone and are the same numbers in float32 and float64.
+Tensor random_tensor(Shape shape, uint64_t seed, DType dtype, Device device, double mean = 0.0,
+                     double deviation = 1.0);
+// Uniform int32 in [low, high).
+Tensor random_integers(Shape shape, uint64_t seed, int64_t low, int64_t high, Device device);
+// uint8, 1 with probability `density`.
+Tensor random_mask(Shape shape, uint64_t seed, double density, Device device);
+
+// What an element may differ by, as a share of its own size and of the tensor's root mean square.
+double tolerance(Device device, DType dtype);
+// CHECKs that the shapes agree and the elements are close; prints the worst one. NaN is close to NaN.
+// Integers must be equal.
+void check_close(const Tensor& actual, const Tensor& expected, double tolerance);
+bool identical(const Tensor& a, const Tensor& b);
+
+// A call of a backend with made-up arguments: run(device, dtype) returns what it wrote.
+struct KernelCase {
+  std::string name;
+  std::function<std::vector<Tensor>(Device device, DType dtype)> run;
+};
+
+// The devices that this machine can test against the reference.
+std::vector<Device> tested_devices();
+// Every case on every tested device, and on the reference in float32, agrees with the reference in float64.
+void check_agreement(const std::vector<KernelCase>& cases);
+// Every case gives the same bits on the CPU with 1, 2 and 3 threads.
+void check_thread_invariance(const std::vector<KernelCase>& cases);
+
+}  // namespace espalier::test
