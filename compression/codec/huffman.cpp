@@ -13,6 +13,8 @@ using LengthCounts = std::array<uint32_t, kMaxCodeLength + 1>;
 
 // How many codes of each length there are; throws Error unless they form a complete prefix code.
 LengthCounts count_lengths(std::span<const uint8_t> lengths) {
+  check(lengths.size() <= kMaxAlphabet, "[huffman] an alphabet of {} symbols, at most {} are due",
+        lengths.size(), kMaxAlphabet);
   LengthCounts counts{};
   for (const uint8_t length : lengths) {
     check(length <= kMaxCodeLength, "[huffman] a code of {} bits, the longest may have {}", length,

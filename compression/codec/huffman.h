@@ -15,6 +15,7 @@ namespace espalier::compression {
 // gives it a code of one bit: every symbol in a stream costs at least a bit, which bounds what a stream of a
 // given size can decode to.
 inline constexpr int kMaxCodeLength = 24;
+inline constexpr size_t kMaxAlphabet = size_t{1} << kMaxCodeLength;
 
 // The lengths with the least sum of counts[s] * length[s] among all prefix codes no longer than `limit`, by
 // package-merge (Larmore and Hirschberg 1990). Throws Error when 2^limit codes are too few for the symbols
@@ -31,7 +32,7 @@ std::vector<uint8_t> read_code_lengths(size_t alphabet, BitReader& reader);
 
 class HuffmanEncoder {
  public:
-  // REQUIRES: lengths as from huffman_code_lengths.
+  // Throws Error as HuffmanDecoder does.
   explicit HuffmanEncoder(std::span<const uint8_t> lengths);
   // REQUIRES: the symbol has a code.
   void encode(uint32_t symbol, BitWriter& writer) const {

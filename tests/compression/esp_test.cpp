@@ -266,7 +266,7 @@ TEST_CASE("sections with a right checksum and wrong contents are rejected") {
   // A fifth entry, read from the zeros at the end, passes the end of the tensor.
   CHECK_ERROR(decode(with_tensor("03 03 05 02 " + centroids + "48 8c 95 69 68 f0")), "[relative_index]");
   // The third entry skips 2 ("0") instead of 7 ("11") to its filler ("11").
-  CHECK_ERROR(decode(with_tensor("03 03 04 02 " + centroids + "48 8c 95 69 68 c0")),
+  CHECK_ERROR(decode(with_tensor("03 03 04 02 " + centroids + "48 8c 95 69 68 60")),
               "the filler at 7 skips 2");
   CHECK_ERROR(decode(with_tensor("03 03 00 02 " + centroids + "00")), "1 bytes are left over");
   CHECK_ERROR(decode(with_tensor("00 00 00 80 3f")), "16 numbers do not fit");

@@ -177,6 +177,7 @@ TEST_CASE("code lengths that are no complete prefix code are rejected") {
   CHECK_ERROR(HuffmanDecoder(Lengths{2}), "under-subscribed");
   CHECK_ERROR(HuffmanDecoder(Lengths{0, 0}), "under-subscribed");
   CHECK_ERROR(HuffmanDecoder(Lengths{25, 1}), "25 bits");
+  CHECK_ERROR(HuffmanDecoder(Lengths(kMaxAlphabet + 1, 1)), "an alphabet of 16777217 symbols");
   CHECK_ERROR(HuffmanEncoder(Lengths{1, 1, 1}), "over-subscribed");
 
   const auto read = [](std::initializer_list<uint32_t> gammas, size_t alphabet) {
