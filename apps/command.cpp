@@ -81,7 +81,7 @@ void add_run(CLI::App& program, Common& common) {
 
 void add_evaluate(CLI::App& program, Common& common) {
   auto* app = program.add_subcommand("evaluate", "Measure a model's accuracy on a data set's test images");
-  app->footer("Example:\n  espalier evaluate runs/quickstart/model.esp --data fashion-mnist");
+  app->footer("Example:\n  espalier evaluate runs/quickstart/model.esp --data fashion_mnist");
   auto model = std::make_shared<std::string>();
   auto data = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
