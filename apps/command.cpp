@@ -69,6 +69,7 @@ void add_run(CLI::App& program, Common& common) {
     if (options->out.empty()) options->out = std::filesystem::path("runs") / options->recipe.stem();
     std::signal(SIGINT, on_signal);
     std::signal(SIGTERM, on_signal);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file past the size limit is then an error of the write, as a full disk is
     try {
       run(*options, interrupted);
     } catch (const Interrupted& stopped) {

@@ -1,0 +1,240 @@
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "core/io/file.h"
+#include "tests/support/catch.h"
+#include "tests/support/folder.h"
+
+using namespace espalier;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Outcome {
+  int code = 0;
+  std::string text;  // standard output and error together
+};
+
+Outcome espalier_command(const std::string& arguments, const std::string& before = "") {
+  const std::string line = before + " '" ESPALIER_PROGRAM "' " + arguments + " 2>&1";
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(("(" + line + "); echo \"exit $?\"").c_str(), "r"), pclose);
+  REQUIRE(pipe != nullptr);
+  Outcome outcome;
+  char buffer[4096];
+  while (const size_t count = std::fread(buffer, 1, sizeof buffer, pipe.get())) outcome.text.append(buffer, count);
+  const size_t at = outcome.text.rfind("exit ");
+  outcome.code = std::stoi(outcome.text.substr(at + 5));
+  outcome.text.resize(at);
+  return outcome;
+}
+
+// All of Deep Compression on 2,000 synthetic images, in about a second.
+constexpr std::string_view kRecipe = R"(
+seed = 7
+[data]
+name = "synthetic"
+limit = 2000
+validation = 200
+[model]
+name = "lenet_300_100"
+[[stage]]
+type = "train"
+epochs = 2
+learning_rate = 0.02
+[[stage]]
+type = "prune"
+layers = { fc1 = 0.05, fc2 = 0.1, fc3 = 0.5 }
+density_schedule = "cubic"
+rounds = 2
+rounds_end = 0.8
+epochs = 3
+checkpoint_seconds = 0
+learning_rate = 1e-3
+optimizer = { kind = "adam" }
+[[stage]]
+type = "quantize"
+bits = 4
+epochs = 1
+learning_rate = 1e-4
+optimizer = { kind = "adam" }
+[[stage]]
+type = "encode"
+)";
+
+struct Fixture {
+  test::TemporaryFolder folder;
+  std::string recipe = (folder.path() / "recipe.toml").string();
+  Fixture() { write_file(recipe, kRecipe); }
+  std::string out(const std::string& name) const { return (folder.path() / name).string(); }
+  Outcome run(const std::string& name, const std::string& more = "", const std::string& before = "") const {
+    return espalier_command("run '" + recipe + "' --out '" + out(name) + "' " + more, before);
+  }
+  std::vector<std::byte> model(const std::string& name) const { return read_file(fs::path(out(name)) / "model.safetensors"); }
+};
+
+json read_json(const fs::path& path) { return json::parse(read_text(path)); }
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "run leaves the promised files and a summary whose figures are those of the files") {
+  const Outcome outcome = run("a");
+  INFO(outcome.text);
+  REQUIRE(outcome.code == 0);
+  for (const char* file : {"model.safetensors", "model.esp", "metrics.jsonl", "summary.json", "log.txt", "recipe.toml"})
+    CHECK(fs::exists(fs::path(out("a")) / file));
+  const json summary = read_json(fs::path(out("a")) / "summary.json");
+  REQUIRE(summary.at("stages").size() == 4);
+  const json& dense = summary.at("stages")[0];
+  const json& encoded = summary.at("stages")[3];
+  CHECK(dense.at("accuracy").get<double>() > 0.5);
+  CHECK(dense.at("nonzeros").get<int64_t>() > 266'000);
+  CHECK(encoded.at("nonzeros").get<int64_t>() <= 11'760 + 3'000 + 500 + 410);
+  CHECK(encoded.at("bytes").get<uint64_t>() == fs::file_size(fs::path(out("a")) / "model.esp"));
+  CHECK(encoded.at("compressed").at("ratio").get<double>() > 30);
+  // A mask saves neither FLOPs nor bytes.
+  CHECK(summary.at("stages")[1].at("flops") == dense.at("flops"));
+  CHECK(summary.at("stages")[1].at("bytes") == dense.at("bytes"));
+
+  const Outcome evaluated = espalier_command("evaluate '" + out("a") + "/model.esp' --data synthetic --json");
+  REQUIRE(evaluated.code == 0);
+  CHECK(json::parse(evaluated.text).at("accuracy") == encoded.at("accuracy"));
+  const Outcome same = espalier_command("evaluate '" + out("a") + "/model.safetensors' --data synthetic --json");
+  CHECK(json::parse(same.text).at("correct") == json::parse(evaluated.text).at("correct"));
+
+  const json inspected = json::parse(espalier_command("inspect '" + out("a") + "/model.esp' --json").text);
+  CHECK(inspected.at("nonzeros") == encoded.at("nonzeros"));
+  CHECK(inspected.at("layers")[1].at("tensors")[0].at("rates").contains("P+Q+H"));
+  CHECK(espalier_command("inspect '" + out("a") + "/model.esp'").text.find("P+Q+H") != std::string::npos);
+
+  const Outcome table = espalier_command("table deep-compression '" + out("a") + "/summary.json'");
+  CHECK(table.code == 0);
+  CHECK(table.text.find("| fc3.weight |") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture, "the number of threads does not change a bit of the model") {
+  REQUIRE(run("one", "--threads 1").code == 0);
+  REQUIRE(run("two", "--threads 2").code == 0);
+  REQUIRE(run("three", "--threads 3").code == 0);
+  CHECK(model("one") == model("two"));
+  CHECK(model("one") == model("three"));
+  CHECK(read_file(out("one") + "/model.esp") == read_file(out("two") + "/model.esp"));
+  REQUIRE(run("other", "--seed 8").code == 0);
+  CHECK(model("one") != model("other"));
+}
+
+TEST_CASE_METHOD(Fixture, "a run killed in the middle of an epoch resumes to the same bits") {
+  REQUIRE(run("whole").code == 0);
+  // Killed as soon as the second stage has a checkpoint; it writes one after every step.
+  const fs::path checkpoint = fs::path(out("killed")) / "2-prune" / "checkpoint.safetensors";
+  const pid_t child = fork();
+  if (child == 0) {
+    std::freopen("/dev/null", "w", stdout);
+    execl(ESPALIER_PROGRAM, "espalier", "run", recipe.c_str(), "--out", out("killed").c_str(), nullptr);
+    _exit(127);
+  }
+  for (int i = 0; i < 6000 && !fs::exists(checkpoint); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  kill(child, SIGKILL);
+  int status = 0;
+  waitpid(child, &status, 0);
+  REQUIRE(WIFSIGNALED(status));
+  REQUIRE(fs::exists(checkpoint));
+  REQUIRE_FALSE(fs::exists(fs::path(out("killed")) / "2-prune" / "done.json"));
+
+  const Outcome refused = run("killed");
+  CHECK(refused.code == 1);
+  CHECK(refused.text.find("--resume") != std::string::npos);
+  const Outcome resumed = run("killed", "--resume");
+  INFO(resumed.text);
+  REQUIRE(resumed.code == 0);
+  CHECK(resumed.text.find("continuing in epoch") != std::string::npos);
+  CHECK(model("killed") == model("whole"));
+  CHECK(read_file(out("killed") + "/model.esp") == read_file(out("whole") + "/model.esp"));
+  CHECK(read_text(out("killed") + "/metrics.jsonl") == read_text(out("whole") + "/metrics.jsonl"));
+}
+
+TEST_CASE_METHOD(Fixture, "Ctrl-C saves, says how to resume, and the rest gives the same bits") {
+  REQUIRE(run("whole").code == 0);
+  const Outcome stopped = run("stopped", "", "timeout --preserve-status -s INT 1.2");
+  if (stopped.code == 0) SKIP_TEST("the run ended before it could be interrupted");
+  CHECK(stopped.code == 1);
+  CHECK(stopped.text.find("--resume") != std::string::npos);
+  REQUIRE(run("stopped", "--resume").code == 0);
+  CHECK(model("stopped") == model("whole"));
+}
+
+TEST_CASE_METHOD(Fixture, "resuming with another recipe or seed is refused") {
+  REQUIRE(run("a").code == 0);
+  CHECK(run("a", "--resume").code == 0);
+  const Outcome other = run("a", "--resume --seed 9");
+  CHECK(other.code == 1);
+  CHECK(other.text.find("differs") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture, "a disk that fills up loses no earlier checkpoint") {
+  REQUIRE(run("whole").code == 0);
+  // The dense model fits under the limit of 5200 blocks of 512 bytes, and so does a checkpoint with momentum; one with Adam's moments does not.
+  const Outcome full = run("full", "", "ulimit -f 5200;");
+  CHECK(full.code == 1);
+  CHECK(full.text.find("checkpoint.safetensors") != std::string::npos);
+  REQUIRE(fs::exists(fs::path(out("full")) / "1-train" / "done.json"));
+  REQUIRE(run("full", "--resume").code == 0);
+  CHECK(model("full") == model("whole"));
+}
+
+TEST_CASE_METHOD(Fixture, "wrong use exits with 2 and failure with 1, both saying what was expected") {
+  CHECK(espalier_command("").code == 2);
+  CHECK(espalier_command("run").code == 2);
+  CHECK(espalier_command("list nonsense").code == 2);
+  CHECK(espalier_command("run '" + recipe + "' --threads 0").code == 2);
+  CHECK(espalier_command("run /nowhere/recipe.toml").code == 1);
+
+  const auto fails_with = [](const Outcome& outcome, const std::string& fragment) {
+    INFO(outcome.text);
+    CHECK(outcome.code == 1);
+    CHECK(outcome.text.find(fragment) != std::string::npos);
+  };
+  fails_with(run("b", "--set stage.1.epochs=\"five\""), "stage.1.epochs");
+  fails_with(run("b", "--set stage.1.epoch=5"), "epoch");
+  fails_with(run("b", "--set stage.2.layers.fc9=0.5"), "fc9");
+  fails_with(run("c", "--device cuda"), "no usable CUDA device");
+  CHECK_FALSE(fs::exists(out("c")));
+  fails_with(run("d", "--data-dir /nowhere --set data.name=mnist"), "/nowhere");
+  fails_with(espalier_command("evaluate '" + recipe + "' --data synthetic"), "recipe.toml");
+  fails_with(run("e", "--set stage.1.learning_rate=1e6"), "the loss is");
+}
+
+TEST_CASE("every command has help with an example, and list names what is registered") {
+  for (const char* name : {"run", "evaluate", "inspect", "list", "table", "bench"}) {
+    const Outcome help = espalier_command(std::string(name) + " --help");
+    CHECK(help.code == 0);
+    CHECK(help.text.find("Example:") != std::string::npos);
+  }
+  CHECK(espalier_command("list models").text.find("lenet5") != std::string::npos);
+  CHECK(espalier_command("list datasets").text.find("mnist") != std::string::npos);
+  CHECK(espalier_command("list stages").text.find("quantize") != std::string::npos);
+  CHECK(espalier_command("list criteria").text.find("magnitude") != std::string::npos);
+}
+
+TEST_CASE("every recipe in the tree is read without an error up to its data") {
+  size_t recipes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(ESPALIER_SOURCE_DIR "/apps/recipes")) {
+    if (entry.path().extension() != ".toml") continue;
+    ++recipes;
+    const test::TemporaryFolder folder;
+    const Outcome outcome =
+        espalier_command("run '" + entry.path().string() + "' --data-dir /nowhere --out '" + (folder.path() / "r").string() + "'");
+    INFO(outcome.text);
+    CHECK(outcome.text.find("/nowhere") != std::string::npos);
+  }
+  CHECK(recipes >= 3);
+}
