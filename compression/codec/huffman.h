@@ -71,7 +71,8 @@ class HuffmanDecoder {
   int table_bits_ = 0;
   std::vector<Entry> table_;       // by the next table_bits_ bits
   std::vector<uint32_t> symbols_;  // in canonical order
-  // By length: the first kMaxCodeLength-bit word past its codes, and the place of its first symbol in symbols_.
+  // By length: the first kMaxCodeLength-bit word past its codes, and the place of its first symbol in
+  // symbols_.
   std::array<uint32_t, kMaxCodeLength + 2> end_{}, offset_{};
 };
 
