@@ -50,7 +50,7 @@ class HuffmanEncoder {
 class HuffmanDecoder {
  public:
   // Throws Error unless the lengths form a complete prefix code: sum of 2^-length = 1, or one symbol of
-  // length 1.
+  // length 1; over at most kMaxAlphabet symbols.
   explicit HuffmanDecoder(std::span<const uint8_t> lengths);
   // The next symbol. Throws Error at the end of the stream and at bits that are no code.
   uint32_t decode(BitReader& reader) const {
@@ -71,9 +71,9 @@ class HuffmanDecoder {
   int table_bits_ = 0;
   std::vector<Entry> table_;       // by the next table_bits_ bits
   std::vector<uint32_t> symbols_;  // in canonical order
-  std::array<uint32_t, kMaxCodeLength + 2>
-      end_{};  // by length: the first kMaxCodeLength-bit word past its codes
-  std::array<uint32_t, kMaxCodeLength + 2> offset_{};  // by length: the place of its first symbol in symbols_
+  // By length: the first kMaxCodeLength-bit word past its codes, and the place of its first symbol in
+  // symbols_.
+  std::array<uint32_t, kMaxCodeLength + 2> end_{}, offset_{};
 };
 
 }  // namespace espalier::compression
