@@ -15,15 +15,19 @@ struct Variable::State {
   std::vector<Variable> inputs;
   Backward backward;
 
-  // A long chain of operations must not be destroyed recursively, or a deep network overflows the stack.
+  // A long chain of operations must not be destroyed recursively, or a deep network overflows the stack. Its
+  // backward holds the inputs too, so it goes while `pending` keeps them alive.
   ~State() {
     std::vector<Variable> pending = std::move(inputs);
+    backward = nullptr;
     while (!pending.empty()) {
-      Variable last = std::move(pending.back());
+      const Variable last = std::move(pending.back());
       pending.pop_back();
       if (last.state_ == nullptr || last.state_.use_count() > 1) continue;
-      for (Variable& input : last.state_->inputs) pending.push_back(std::move(input));
-      last.state_->inputs.clear();
+      State& state = *last.state_;
+      for (Variable& input : state.inputs) pending.push_back(std::move(input));
+      state.inputs.clear();
+      state.backward = nullptr;
     }
   }
 };

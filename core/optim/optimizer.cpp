@@ -1,5 +1,6 @@
 #include "core/optim/optimizer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/error.h"
@@ -111,16 +112,18 @@ Optimizer::Optimizer(std::vector<Parameter> parameters, OptimizerOptions options
     : parameters_(std::move(parameters)), options_(std::move(options)) {}
 
 void Optimizer::set_masks(std::map<std::string, Tensor> masks) {
+  std::vector<std::pair<Parameter*, const Tensor*>> masked;
   for (const auto& [name, mask] : masks) {
-    Parameter* owner = nullptr;
-    for (Parameter& parameter : parameters_)
-      if (parameter.name == name) owner = &parameter;
-    check(owner != nullptr, "[optimizer] a mask for '{}', which is not among the parameters to train", name);
+    const auto owner = std::ranges::find(parameters_, name, &Parameter::name);
+    check(owner != parameters_.end(), "[optimizer] a mask for '{}', which is not among the parameters to train", name);
     check(mask.shape() == owner->shape && mask.dtype() == DType::uint8, "[optimizer] mask of '{}' is {} {}; expected uint8 {}",
           name, espalier::name(mask.dtype()), mask.shape().to_string(), owner->shape.to_string());
+    masked.emplace_back(&*owner, &mask);
+  }
+  for (const auto& [owner, mask] : masked) {
     Tensor& weight = owner->variable.value();
-    weight.backend().apply_mask(weight, mask);
-    mask_moments(name, mask);
+    weight.backend().apply_mask(weight, *mask);
+    mask_moments(owner->name, *mask);
   }
   masks_ = std::move(masks);
 }

@@ -22,6 +22,8 @@ const std::vector<std::string>& schedule_kinds() {
 }
 
 double learning_rate_at(const ScheduleOptions& options, int64_t step, int64_t steps_per_epoch, double epochs) {
+  check(std::ranges::count(schedule_kinds(), options.kind) == 1, "[schedule] unknown kind '{}'; the kinds are {}", options.kind,
+        fmt::join(schedule_kinds(), ", "));
   const double per_epoch = static_cast<double>(steps_per_epoch);
   const double warmup = options.warmup_epochs * per_epoch;
   const double now = static_cast<double>(step);
@@ -37,12 +39,11 @@ double learning_rate_at(const ScheduleOptions& options, int64_t step, int64_t st
     return options.learning_rate * std::pow(options.gamma, static_cast<double>(passed));
   }
   if (options.kind == "cosine") return options.learning_rate * cosine(1.0, options.final_factor, progress);
-  if (options.kind == "one_cycle") {
-    return options.learning_rate * (progress < options.rise
-                                        ? cosine(options.initial_factor, 1.0, progress / options.rise)
-                                        : cosine(1.0, options.final_factor, (progress - options.rise) / (1 - options.rise)));
-  }
-  fail("[schedule] unknown kind '{}'; the kinds are {}", options.kind, fmt::join(schedule_kinds(), ", "));
+  // one_cycle, counted as PyTorch does: the last step of the rise is the peak and the last of all the end.
+  const double peak = std::max(options.rise * span - 1, 0.0);
+  const double at = now - warmup;
+  return options.learning_rate * (at < peak ? cosine(options.initial_factor, 1.0, at / peak)
+                                            : cosine(1.0, options.final_factor, (at - peak) / std::max(span - 1 - peak, 1e-9)));
 }
 
 }  // namespace espalier

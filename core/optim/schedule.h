@@ -15,7 +15,7 @@ struct ScheduleOptions {
   std::vector<double> milestones;    // multi_step: epochs of the drops
   double final_factor = 0.0;         // cosine, one_cycle: where it ends, as a share of learning_rate
   double initial_factor = 0.04;      // one_cycle: where it begins
-  double rise = 0.3;                 // one_cycle: the share of steps that rise
+  double rise = 0.3;                 // one_cycle: the share of steps that rise, the peak included
   double warmup_epochs = 0.0;        // any: a linear ramp from 0 before the rest
 };
 
