@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
@@ -31,6 +32,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 // Where a training stands between two steps; all of it is in a checkpoint.
 struct Position {
   int64_t epoch = 0;
+  bool prepared = false;    // BeforeEpoch was called for this epoch
   int64_t batch = 0;        // batches of this epoch that are done
   int64_t images = 0;       // of this epoch, likewise
   int64_t correct = 0;
@@ -75,7 +77,8 @@ class Training {
     const auto start = Clock::now();
     const int64_t first = position_.epoch * loader_.batches_per_epoch() + position_.batch;
     for (; position_.epoch < options_.epochs; finish_epoch()) {
-      if (position_.batch == 0 && before_epoch_ && before_epoch_(position_.epoch)) optimizer_->set_masks(trained_masks());
+      if (!std::exchange(position_.prepared, true) && before_epoch_ && before_epoch_(position_.epoch))
+        optimizer_->set_masks(trained_masks());
       loader_.start(position_.epoch, position_.batch);
       for (datasets::Batch batch; loader_.next(batch);) {
         if (context_.interrupted) {
@@ -171,6 +174,7 @@ class Training {
     put(pack_constraints(context_.model), "");
     // Doubles travel as JSON numbers, which nlohmann::json writes so that they read back to the same bits.
     file.metadata["position"] = json{{"epoch", position_.epoch},
+                                     {"prepared", position_.prepared},
                                      {"batch", position_.batch},
                                      {"images", position_.images},
                                      {"correct", position_.correct},
@@ -188,6 +192,7 @@ class Training {
     try {
       const json position = json::parse(checkpoint_.metadata.at("position"));
       position_ = {.epoch = position.at("epoch"),
+                   .prepared = position.at("prepared"),
                    .batch = position.at("batch"),
                    .images = position.at("images"),
                    .correct = position.at("correct"),
