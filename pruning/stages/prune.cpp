@@ -14,6 +14,15 @@ std::vector<std::string> criterion_names() {
   return names;
 }
 
+// A pruned weight has no shared value: its code is -1.
+void drop_pruned(Codebook& codebook, const Tensor& mask) {
+  const std::vector<uint8_t> keep = mask.to_vector<uint8_t>();
+  std::vector<int32_t> codes = codebook.codes.to_vector<int32_t>();
+  for (size_t i = 0; i < codes.size(); ++i)
+    if (keep[i] == 0) codes[i] = -1;
+  codebook.codes = Tensor::from(codes, mask.shape(), mask.device());
+}
+
 class PruneStage final : public Stage {
  public:
   explicit PruneStage(const Config& config)
@@ -101,6 +110,8 @@ class PruneStage final : public Stage {
       for (Target& target : now) target.density = density_at(schedule_, 1.0, target.density, round, rounds_);
       masks = prune_layers(now, criterion, masks);
     }
+    for (auto& [name, codebook] : context.model.codebooks)
+      if (const auto mask = masks.find(name); mask != masks.end()) drop_pruned(codebook, mask->second);
     int64_t kept = 0, total = 0;
     for (const Parameter* weight : weights) {
       const std::vector<uint8_t> keep = masks.at(weight->name).to_vector<uint8_t>();
