@@ -3,8 +3,10 @@
 #include <omp.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 #include "apps/bench/bench.h"
 #include "apps/inspect.h"
@@ -29,7 +31,20 @@ extern "C" void on_signal(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
-void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
+void print(const std::string& text) {
+  check(std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0, "[output] cannot be written: {}", std::strerror(errno));
+}
+
+template <typename Rows>
+CLI::IsMember one_of(const Rows& rows) {
+  std::vector<std::string> names;
+  for (const auto& row : rows) names.emplace_back(row.name);
+  return CLI::IsMember(names);
+}
+
+std::string assignment_fault(const std::string& text) {
+  return text.find('=') == std::string::npos ? fmt::format("'{}' is no assignment; expected key=value", text) : "";
+}
 
 // Options that several commands share.
 struct Common {
@@ -38,7 +53,9 @@ struct Common {
   int threads = 0;
 
   void add_to(CLI::App& app) {
-    app.add_option("--device", device, "cpu, cuda, or reference (slow, plain kernels)")->capture_default_str();
+    app.add_option("--device", device, "cpu, cuda, or reference (slow, plain kernels)")
+        ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
+        ->capture_default_str();
     app.add_option("--threads", threads, "how many threads to use; all cores unless given")->check(CLI::Range(1, 1024));
   }
   void add_data_dir(CLI::App& app) {
@@ -57,7 +74,9 @@ void add_run(CLI::App& program, Common& common) {
   app->add_option("recipe", options->recipe, "the recipe, a TOML file")->required();
   app->add_option("--out", options->out, "the run's folder; runs/<recipe> unless given");
   app->add_option("--seed", *seed, "instead of the recipe's seed");
-  app->add_option("--set", options->assignments, "change a value of the recipe: stage.3.epochs=5")->allow_extra_args(false);
+  app->add_option("--set", options->assignments, "change a value of the recipe: stage.3.epochs=5")
+      ->allow_extra_args(false)
+      ->check(assignment_fault);
   app->add_flag("--resume", options->resume, "continue the run in the folder, to the same bits as if it had never stopped");
   common.add_to(*app);
   common.add_data_dir(*app);
@@ -87,7 +106,7 @@ void add_evaluate(CLI::App& program, Common& common) {
   auto data = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
   app->add_option("model", *model, "a .safetensors or .esp file")->required();
-  app->add_option("--data", *data, "a data set's name, see `espalier list datasets`")->required();
+  app->add_option("--data", *data, "a data set's name, see `espalier list datasets`")->required()->check(one_of(datasets::sources()));
   app->add_flag("--json", *as_json, "print JSON");
   common.add_to(*app);
   common.add_data_dir(*app);
@@ -153,7 +172,7 @@ void add_table(CLI::App& program) {
   auto name = std::make_shared<std::string>();
   auto files = std::make_shared<std::vector<std::string>>();
   auto out = std::make_shared<std::string>();
-  app->add_option("name", *name, "see `espalier list tables`")->required();
+  app->add_option("name", *name, "see `espalier list tables`")->required()->check(one_of(tables()));
   app->add_option("summaries", *files, "summary.json files that runs wrote")->required();
   app->add_option("-o,--output", *out, "a file to write; standard output unless given");
   app->callback([=] {

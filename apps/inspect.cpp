@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "apps/text_table.h"
-#include "compression/stages.h"
+#include "compression/model.h"
 
 namespace espalier::apps {
 

@@ -7,14 +7,14 @@
 
 namespace espalier::apps {
 
-// A model layer by layer: {"network", "bytes", "parameters", "nonzeros", "flops", "layers": [{"name", "shape", "parameters", "nonzeros",
-// "density", "flops", "weight_bits", …}]}. For a compressed file each weight also has what the paper's tables show: bits per weight and
+// A model layer by layer: {"network", "bytes", "parameters", "nonzeros", "flops", "layers": [{"name", "type", "output", "flops", "tensors":
+// [{"name", "shape", "parameters", "nonzeros", "density", …}]}]}. For a compressed file each weight also has what the paper's tables show: bits per weight and
 // index before and after Huffman coding, and its size as a share of float32 after pruning and quantization ("P+Q") and with Huffman
 // codes ("P+Q+H").
 nlohmann::json inspect(LoadedModel& loaded);
 std::string inspect_text(const nlohmann::json& inspected);
 
-// The sizes of one weight in bytes, from a compressed file's figures.
+// The sizes of one weight as shares of its float32 size, from a compressed file's figures.
 struct CompressionRates {
   double pruned = 0;     // survivors as float32 and gaps of index_bits
   double quantized = 0;  // codes of weight_bits, gaps and the codebook

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "compression/stages.h"
+#include "compression/model.h"
 #include "core/io/file.h"
 
 namespace espalier::apps {

@@ -11,7 +11,8 @@ std::span<const StageRow> stages() {
   static constexpr StageRow kStages[] = {
       {"train",
        "minimise the cross-entropy, masks and shared weights held: epochs, batch_size, learning_rate, label_smoothing, "
-       "optimizer {kind, momentum, nesterov, beta1, beta2, epsilon, weight_decay}, schedule {kind, ...}",
+       "checkpoint_seconds, optimizer {kind, momentum, nesterov, beta1, beta2, epsilon, weight_decay, decay_biases_and_norms}, "
+       "schedule {kind, warmup_epochs, ...}",
        make_train_stage},
       {"prune",
        "zero the lowest weights and retrain the rest: criterion, scope (layer, global, quality), density, layers {name = "

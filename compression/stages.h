@@ -1,6 +1,5 @@
 #pragma once
 
-#include "compression/format/esp.h"
 #include "training/stage.h"
 
 namespace espalier::compression {
@@ -9,14 +8,5 @@ namespace espalier::compression {
 std::unique_ptr<Stage> make_quantize_stage(const Config& config);
 // Huffman-codes the model into model.esp, reads it back, and goes on with what was read (section 4).
 std::unique_ptr<Stage> make_encode_stage(const Config& config);
-
-// A model as the contents of a compressed file, and back. Decoding throws Error, beginning with `origin`, for contents that do not fit
-// the network described there.
-EspFile to_esp(Model& model, int index_bits_convolution, int index_bits_linear);
-Model from_esp(const EspFile& file, Device device, const std::string& origin);
-// Whether a file begins as a compressed one does.
-bool is_esp(std::span<const std::byte> bytes);
-nlohmann::json to_json(const EspTensorSize& size);
-Model load_esp(const std::filesystem::path& path, Device device);
 
 }  // namespace espalier::compression

@@ -23,8 +23,7 @@ Backend& backend(Device device) {
       static Backend& instance = *new reference::ReferenceBackend;
       return instance;
     }
-    case Device::cuda:
-      fail("[backend] no usable CUDA device: this build has no CUDA backend; run with --device cpu");
+    case Device::cuda: return cuda_backend();
   }
   fail("[backend] unknown device {}", static_cast<int>(device));
 }

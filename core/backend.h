@@ -157,5 +157,7 @@ class Backend {
 // The backend of a device. Throws Error, saying why and what to do instead, when the device is not usable.
 // Backends live until the process ends.
 Backend& backend(Device device);
+// Device::cuda's, defined in cuda/.
+Backend& cuda_backend();
 
 }  // namespace espalier

@@ -22,7 +22,7 @@ class Tensor {
 
   static Tensor zeros(Shape shape, DType dtype = DType::float32, Device device = Device::cpu);
   static Tensor full(Shape shape, double value, DType dtype = DType::float32, Device device = Device::cpu);
-  // A host tensor holding a copy of `values`. REQUIRES: values.size() == shape.numel().
+  // A tensor on `device` holding a copy of `values`. REQUIRES: values.size() == shape.numel().
   template <typename T>
   static Tensor from(std::span<const T> values, Shape shape, Device device = Device::cpu);
   template <typename T>

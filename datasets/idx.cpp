@@ -125,8 +125,14 @@ IdxArray decode(Reader reader, const std::string& origin) {
           origin, count, most);
   }
 
-  IdxArray array{Shape(std::span(extents).first(rank)), std::vector<uint8_t>(count)};
-  reader.read(array.values);
+  // Grown as the elements come, so that a header's promise alone takes no memory.
+  IdxArray array{Shape(std::span(extents).first(rank)), {}};
+  std::vector<uint8_t>& values = array.values;
+  while (values.size() < count) {
+    const size_t read = values.size();
+    values.resize(std::min<uint64_t>(count, std::max<size_t>(2 * read, 1 << 16)));
+    reader.read(std::span(values).subspan(read));
+  }
   reader.finish();
   return array;
 }

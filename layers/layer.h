@@ -48,7 +48,7 @@ class Layer {
   const std::vector<Buffer>& buffers() const { return buffers_; }
 
  protected:
-  // Named "<layer>.<part>". Returns its index in parameters().
+  // Named "<layer>.<part>".
   void add_parameter(std::string_view part, ParameterKind kind, Shape shape);
   void add_buffer(std::string_view part, Shape shape, double initial);
 

@@ -67,6 +67,7 @@ require_packages() {
   local package kind what missing=()
   while read -r package kind what; do
     [[ -n $package && " $* " == *" $package "* ]] || continue
+    [ "$package" != dataset-fashion-mnist ] || [ ! -d "${ESPALIER_DATA:-/nowhere}/fashion-mnist" ] || continue
     has "$kind" "$what" || missing+=("  $package: $kind $what")
   done <<<"$espalier_requirements"
   [ ${#missing[@]} -gt 0 ] || return 0
@@ -74,6 +75,7 @@ require_packages() {
     echo "This is neither Debian >= 12 nor Ubuntu >= 24.04, so nothing was installed. Missing, by Debian's package names:"
     printf '%s\n' "${missing[@]}"
     echo "Install them with this system's package manager, or work in a container: docker run -it debian:12"
+    echo "Fashion-MNIST: the four files of https://github.com/zalandoresearch/fashion-mnist in \$ESPALIER_DATA/fashion-mnist"
   } >&2
   return 1
 }

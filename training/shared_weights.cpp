@@ -9,7 +9,13 @@ SharedWeights::SharedWeights(Model& model) : model_(model) {
     shared_.push_back({&model.network.parameter(name), &codebook, Variable(codebook.centroids, true)});
 }
 
-SharedWeights::~SharedWeights() { materialise(); }
+SharedWeights::~SharedWeights() {
+  try {
+    materialise();
+  } catch (const std::exception&) {
+    // Out of memory: the error that unwinds is the one to tell of, and the model goes with it.
+  }
+}
 
 std::vector<Parameter> SharedWeights::parameters() const {
   std::vector<Parameter> result;

@@ -8,7 +8,6 @@
 #include "core/io/json.h"
 #include "core/io/safetensors.h"
 #include "core/ops.h"
-#include "core/random.h"
 #include "datasets/loader.h"
 #include "training/evaluate.h"
 #include "training/paths.h"
@@ -17,12 +16,6 @@
 namespace espalier {
 
 using nlohmann::json;
-
-uint64_t StageContext::stage_seed() const {
-  RandomStream random(seed, "stage", number);
-  const uint64_t high = random.next();
-  return high << 32 | random.next();
-}
 
 namespace {
 

@@ -22,7 +22,7 @@ struct TrainOptions {
 // decay_biases_and_norms), learning_rate, schedule (kind and its numbers) of a stage's table.
 TrainOptions read_train_options(const Config& config, int64_t default_epochs);
 
-// Called before each epoch (from 0); may change context.model.masks, returning true when it did.
+// Called before each epoch (from 0); may change the masks and codes of context.model, returning true when it did.
 using BeforeEpoch = std::function<bool(int64_t epoch)>;
 
 // The one training loop: minimises the mean cross-entropy on data.train with masks and shared weights held. Where a weight has a codebook

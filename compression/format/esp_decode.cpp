@@ -222,9 +222,9 @@ EspDecoded decode(std::span<const std::byte> bytes, uint64_t budget) {
 }  // namespace
 
 EspDecoded decode_esp(std::span<const std::byte> bytes, const std::string& origin,
-                      uint64_t max_decoded_bytes) {
+                      std::optional<uint64_t> limit) {
   try {
-    return decode(bytes, max_decoded_bytes);
+    return decode(bytes, limit.value_or(decoded_limit(bytes.size())));
   } catch (const Error& error) {
     fail("{}: {}", origin, error.what());
   }

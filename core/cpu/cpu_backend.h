@@ -9,6 +9,8 @@ namespace espalier::cpu {
 // partial sums are added in their order, so that any number of threads gives the same bits.
 class CpuBackend final : public Backend {
  public:
+  // Throws Error when the OpenBLAS that was found at run time does not share OpenMP's threads.
+  CpuBackend();
   Device device() const override { return Device::cpu; }
 
   void* allocate(size_t bytes) override;

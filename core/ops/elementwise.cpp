@@ -13,7 +13,7 @@ void check_same_shape(std::string_view operation, const Variable& a, const Varia
 Variable activation(UnaryOp op, const Variable& x) {
   Tensor y = like(x);
   y.backend().unary(op, x.value(), y);
-  // The gradient needs the output alone, so the input is not kept for it.
+  // The gradient is computed from the output.
   return Variable::result("activation", y, {x}, [op, x, y](const Tensor& dy) {
     Tensor dx = like(x);
     dy.backend().unary_backward(op, y, dy, dx);

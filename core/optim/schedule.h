@@ -6,7 +6,7 @@
 
 namespace espalier {
 
-// The learning rate over a training of `total` steps, as a factor of `learning_rate`.
+// The learning rate over a training.
 struct ScheduleOptions {
   std::string kind = "constant";     // constant, step, multi_step, cosine, one_cycle
   double learning_rate = 0.1;        // the base; the peak of one_cycle

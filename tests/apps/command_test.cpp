@@ -195,6 +195,10 @@ TEST_CASE_METHOD(Fixture, "wrong use exits with 2 and failure with 1, both sayin
   CHECK(espalier_command("").code == 2);
   CHECK(espalier_command("run").code == 2);
   CHECK(espalier_command("list nonsense").code == 2);
+  CHECK(run("z", "--device nonsense").code == 2);
+  CHECK(run("z", "--set nonsense").code == 2);
+  CHECK(espalier_command("evaluate '" + recipe + "' --data nonsense").code == 2);
+  CHECK(espalier_command("table nonsense '" + recipe + "'").code == 2);
   CHECK(espalier_command("run '" + recipe + "' --threads 0").code == 2);
   CHECK(espalier_command("run /nowhere/recipe.toml").code == 1);
 
@@ -206,11 +210,27 @@ TEST_CASE_METHOD(Fixture, "wrong use exits with 2 and failure with 1, both sayin
   fails_with(run("b", "--set stage.1.epochs=\"five\""), "stage.1.epochs");
   fails_with(run("b", "--set stage.1.epoch=5"), "epoch");
   fails_with(run("b", "--set stage.2.layers.fc9=0.5"), "fc9");
+  fails_with(run("b", "--set stage.3.layers.fc9=4"), "fc9");
+  CHECK_FALSE(fs::exists(out("b")));  // nothing ran, so nothing is left that would refuse the mended recipe
   fails_with(run("c", "--device cuda"), "no usable CUDA device");
   CHECK_FALSE(fs::exists(out("c")));
   fails_with(run("d", "--data-dir /nowhere --set data.name=mnist"), "/nowhere");
+  CHECK_FALSE(fs::exists(out("d")));
+  fails_with(espalier_command("list models > /dev/full"), "");
   fails_with(espalier_command("evaluate '" + recipe + "' --data synthetic"), "recipe.toml");
   fails_with(run("e", "--set stage.1.learning_rate=1e6"), "the loss is");
+}
+
+TEST_CASE_METHOD(Fixture, "a table refuses to average runs that differ in more than their seeds") {
+  REQUIRE(run("a").code == 0);
+  REQUIRE(run("b", "--seed 8").code == 0);
+  REQUIRE(run("c", "--seed 9 --set stage.3.bits=5").code == 0);
+  const auto summary = [&](const std::string& name) { return "'" + out(name) + "/summary.json' "; };
+  CHECK(espalier_command("table deep-compression " + summary("a") + summary("b")).code == 0);
+  CHECK(espalier_command("table deep-compression " + summary("a") + summary("a")).text.find("two runs") != std::string::npos);
+  const Outcome mixed = espalier_command("table deep-compression " + summary("a") + summary("c"));
+  CHECK(mixed.code == 1);
+  CHECK(mixed.text.find("differ in more than the seed") != std::string::npos);
 }
 
 TEST_CASE("every command has help with an example, and list names what is registered") {

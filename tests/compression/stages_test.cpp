@@ -1,3 +1,4 @@
+#include "compression/model.h"
 #include "compression/stages.h"
 
 #include <set>

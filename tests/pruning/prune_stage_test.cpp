@@ -49,6 +49,42 @@ TEST_CASE("a prune without retraining meets each layer's density and zeroes the 
   CHECK(run.metrics.at("density").at("fc1.weight") == 0.25);
 }
 
+TEST_CASE("rounds that fall into one epoch still end at the density that was asked for") {
+  for (const std::string rounds_end : {"0.5", "0.0", "1.0"}) {
+    const TemporaryFolder folder;
+    StageRun run(small_model(), synthetic(100, 10), folder.path());
+    run(prune_stage("density = 0.1\nrounds = 10\ndensity_schedule = \"linear\"\nepochs = 4\nbatch_size = 50\n"
+                    "learning_rate = 0.01\nrounds_end = " + rounds_end));
+    INFO("rounds_end " << rounds_end);
+    CHECK(kept(run, "fc1.weight") == std::llround(0.1 * kFc1));
+    check_masks_hold(run);
+  }
+}
+
+TEST_CASE("a schedule sets out from the density that an earlier stage left") {
+  const TemporaryFolder first, second;
+  StageRun run(small_model(), synthetic(100, 10), first.path());
+  run(prune_stage("density = 0.5"));
+  StageRun again(std::move(run.model), synthetic(100, 10), second.path());
+  // Half of the way from 0.5 to 0.1 after the first of two rounds; the second round is never due within one epoch of two.
+  again(prune_stage("density = 0.1\nrounds = 2\ndensity_schedule = \"linear\"\nepochs = 2\nrounds_end = 1.0\nbatch_size = 50\n"
+                    "learning_rate = 0.01"));
+  CHECK(kept(again, "fc1.weight") == std::llround(0.1 * kFc1));
+  CHECK(again.text().find("round 1/2: 30.0") != std::string::npos);
+}
+
+TEST_CASE("keys that would have no effect and a prune that prunes nothing are refused") {
+  const auto make = [](const std::string& toml) {
+    const Config config = Config::from_text(toml, "recipe");
+    static_cast<void>(pruning::make_prune_stage(config));
+    config.finish();
+  };
+  CHECK_ERROR(make(""), "density");
+  CHECK_ERROR(make("scope = \"quality\"\nquality = 1.0\ncriterion = \"random\""), "criterion");
+  CHECK_ERROR(make("scope = \"global\"\ndensity = 0.5\nlayers = {fc1 = 0.1}"), "layers");
+  CHECK_ERROR(make("density = 0.5\nrounds = 3\ndensity_schedule = \"linear\""), "epochs");
+}
+
 TEST_CASE("retraining holds the masks at the densities that were asked for") {
   const TemporaryFolder folder;
   StageRun run(small_model(), synthetic(200, 10), folder.path());
