@@ -30,7 +30,7 @@ std::vector<WeightValue<T>> weight_values(const layers::Network& network, std::m
       if (own != by_layer.end()) by_layer.erase(own);
     }
   }
-  check(by_layer.empty(), "[{}] network '{}' has no weight in a layer named '{}'", stage, network.name(),
+  check(by_layer.empty(), "[{}] network '{}' has no weights in a layer named '{}'", stage, network.name(),
         by_layer.empty() ? "" : by_layer.begin()->first);
   return result;
 }
