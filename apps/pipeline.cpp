@@ -40,7 +40,9 @@ Recipe read_recipe(const RunOptions& options) {
   recipe.data = {.data_dir = options.data_dir,
                  .validation = data.get_integer("validation", 0, 0),
                  .limit = data.get_integer("limit", 0, 0),
-                 .seed = recipe.seed};
+                 .seed = recipe.seed,
+                 .mean = data.get_numbers("mean", std::vector<double>{}),
+                 .standard_deviation = data.get_numbers("std", std::vector<double>{})};
   data.finish();
   const Config model = config.table("model");
   recipe.model_name = model.get_string("name");

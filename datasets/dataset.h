@@ -38,6 +38,8 @@ struct DataOptions {
   int64_t validation = 0;          // training images held out, drawn at random from `seed`
   int64_t limit = 0;               // > 0: at most the first so many training images (before the split)
   uint64_t seed = 1;
+  // Per channel, of pixel / 255; empty: the data set's own.
+  std::vector<double> mean = {}, standard_deviation = {};
 };
 
 // One row of the registry.

@@ -35,7 +35,7 @@ void divide(Split& split, const DataOptions& options) {
 }  // namespace
 
 std::span<const Source> sources() {
-  static const Source rows[] = {kMnist, kFashionMnist, kSynthetic};
+  static const Source rows[] = {kMnist, kFashionMnist, kCifar10, kCifar100, kSynthetic};
   return rows;
 }
 
