@@ -22,6 +22,10 @@ class Dataset {
   // Writes image `index`, normalised ((pixel / 255 - mean) / std per channel), in HWC order and returns its label in [0, classes).
   // REQUIRES: 0 <= index < size(), image.size() == image_shape().numel().
   virtual int32_t get(int64_t index, std::span<float> image) const = 0;
+  // The image as training sees it in `epoch`: augmented, where the data set is, as a function of (seed, epoch, index) alone.
+  virtual int32_t sample(int64_t index, [[maybe_unused]] int64_t epoch, std::span<float> image) const {
+    return get(index, image);
+  }
 };
 
 // The images of `whole` at `indices`, in that order.
@@ -33,6 +37,14 @@ struct Split {
   std::shared_ptr<const Dataset> test;
 };
 
+// Random changes of training images, made in the order of these fields.
+struct Augmentation {
+  int64_t pad_crop = 0;  // pixels of margin around the image, of which a window of its size is kept (He et al., 2016)
+  bool flip = false;     // left to right, half of the time
+  int64_t cutout = 0;    // side of a square set to the mean colour, its centre anywhere (DeVries & Taylor, 2017)
+  bool operator==(const Augmentation&) const = default;
+};
+
 struct DataOptions {
   std::filesystem::path data_dir;  // empty: $ESPALIER_DATA, then /usr/share/datasets
   int64_t validation = 0;          // training images held out, drawn at random from `seed`
@@ -40,6 +52,7 @@ struct DataOptions {
   uint64_t seed = 1;
   // Per channel, of pixel / 255; empty: the data set's own.
   std::vector<double> mean = {}, standard_deviation = {};
+  Augmentation augmentation = {};  // of the training images; those held out and the test images stay as they are
 };
 
 // One row of the registry.

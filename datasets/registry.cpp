@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "datasets/augment.h"
 #include "datasets/sources/sources.h"
 
 namespace espalier::datasets {
@@ -48,6 +49,7 @@ Split load(std::string_view name, const DataOptions& options) {
     if (source.name != name) continue;
     Split split = source.load(options);
     divide(split, options);
+    split.train = augmented(std::move(split.train), options.augmentation, options.seed);
     return split;
   }
   fail("[data] unknown data set '{}'; the data sets are {}", name, fmt::join(names, ", "));
