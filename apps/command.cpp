@@ -87,7 +87,7 @@ void add_evaluate(CLI::App& program, Common& common) {
   auto data = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
   app->add_option("model", *model, "a .safetensors or .esp file")->required();
-  app->add_option("--data", *data, "a data set's name, see `espalier list datasets`")->required();
+  app->add_option("--data", *data, "a data set's name, see `espalier list datasets`, or a folder of images, with a /")->required();
   app->add_flag("--json", *as_json, "print JSON");
   common.add_to(*app);
   common.add_data_dir(*app);
@@ -95,6 +95,7 @@ void add_evaluate(CLI::App& program, Common& common) {
     common.apply();
     LoadedModel loaded = load(*model, device_from_name(common.device));
     const datasets::Split split = datasets::load(*data, {.data_dir = common.data_dir});
+    for (const std::string& note : split.notes) fmt::print(stderr, "{}\n", note);
     const Evaluation result = evaluate(loaded.model.network, split.test, loaded.model.device());
     if (*as_json) {
       print(nlohmann::json{{"model", *model},

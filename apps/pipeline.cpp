@@ -43,6 +43,7 @@ Recipe read_recipe(const RunOptions& options) {
                  .seed = recipe.seed,
                  .mean = data.get_numbers("mean", std::vector<double>{}),
                  .standard_deviation = data.get_numbers("std", std::vector<double>{}),
+                 .strict = data.get_bool("strict", false),
                  .augmentation = {.pad_crop = augment.get_integer("pad_crop", 0, 0),
                                   .flip = augment.get_bool("flip", false),
                                   .cutout = augment.get_integer("cutout", 0, 0)}};
@@ -93,6 +94,7 @@ class Pipeline {
 
   json run() {
     const datasets::Split data = datasets::load(recipe_.data_name, recipe_.data);
+    for (const std::string& note : data.notes) console_.line(note);
     Model model{layers::make_model(recipe_.model_name, data.train->image_shape(), data.train->classes()), {}, {}};
     console_.line(fmt::format("{}: {} on {}, {} training images, seed {}", recipe_.name, recipe_.model_name, recipe_.data_name,
                               data.train->size(), recipe_.seed));

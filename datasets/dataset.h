@@ -35,6 +35,7 @@ struct Split {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> validation;  // null unless images were held out
   std::shared_ptr<const Dataset> test;
+  std::vector<std::string> notes;  // lines for the user: images that were left out
 };
 
 // Random changes of training images, made in the order of these fields.
@@ -52,6 +53,7 @@ struct DataOptions {
   uint64_t seed = 1;
   // Per channel, of pixel / 255; empty: the data set's own.
   std::vector<double> mean = {}, standard_deviation = {};
+  bool strict = false;  // an image that cannot be read is an error instead of left out
   Augmentation augmentation = {};  // of the training images; those held out and the test images stay as they are
 };
 
@@ -62,6 +64,7 @@ struct Source {
   Split (*load)(const DataOptions& options);  // all images; the split and the limit are load()'s below
 };
 std::span<const Source> sources();
+// A name with a slash is a folder of images: train/<class>/*, and test/ or val/.
 // Throws Error: for an unknown name, listing the names; for missing data, listing where it looked and how to get them.
 Split load(std::string_view name, const DataOptions& options);
 

@@ -13,7 +13,11 @@ extern const Source kMnist;
 extern const Source kFashionMnist;
 extern const Source kCifar10;
 extern const Source kCifar100;
+extern const Source kCifar10Jpeg;
 extern const Source kSynthetic;
+
+// The images of train/<class>/ and test/<class>/ (or val/) under `root`.
+Split load_image_folder(const std::filesystem::path& root, const DataOptions& options);
 
 // The folders in which a data set is looked for, in order: `subfolder` of a root and then the root itself.
 // The roots are options.data_dir alone when it is set, otherwise $ESPALIER_DATA (unless unset or empty) and
