@@ -42,6 +42,10 @@ CLI::IsMember one_of(const Rows& rows) {
   return CLI::IsMember(names);
 }
 
+std::string data_fault(const std::string& name) {
+  return name.find('/') == std::string::npos ? one_of(datasets::sources())(name) : "";
+}
+
 std::string assignment_fault(const std::string& text) {
   return text.find('=') == std::string::npos ? fmt::format("'{}' is no assignment; expected key=value", text) : "";
 }
@@ -106,7 +110,9 @@ void add_evaluate(CLI::App& program, Common& common) {
   auto data = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
   app->add_option("model", *model, "a .safetensors or .esp file")->required();
-  app->add_option("--data", *data, "a data set's name, see `espalier list datasets`")->required()->check(one_of(datasets::sources()));
+  app->add_option("--data", *data, "a data set's name, see `espalier list datasets`, or a folder of images, with a /")
+      ->required()
+      ->check(data_fault);
   app->add_flag("--json", *as_json, "print JSON");
   common.add_to(*app);
   common.add_data_dir(*app);
@@ -114,6 +120,7 @@ void add_evaluate(CLI::App& program, Common& common) {
     common.apply();
     LoadedModel loaded = load(*model, device_from_name(common.device));
     const datasets::Split split = datasets::load(*data, {.data_dir = common.data_dir});
+    for (const std::string& note : split.notes) fmt::print(stderr, "{}\n", note);
     const Evaluation result = evaluate(loaded.model.network, split.test, loaded.model.device());
     if (*as_json) {
       print(nlohmann::json{{"model", *model},

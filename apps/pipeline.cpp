@@ -35,12 +35,19 @@ Recipe read_recipe(const RunOptions& options) {
   Recipe recipe;
   recipe.name = config.get_string("name", options.recipe.stem().string());
   recipe.seed = static_cast<uint64_t>(config.get_integer("seed", 1, 0));
-  const Config data = config.table("data");
+  const Config data = config.table("data"), augment = data.table("augment", false);
   recipe.data_name = data.get_string("name");
   recipe.data = {.data_dir = options.data_dir,
                  .validation = data.get_integer("validation", 0, 0),
                  .limit = data.get_integer("limit", 0, 0),
-                 .seed = recipe.seed};
+                 .seed = recipe.seed,
+                 .mean = data.get_numbers("mean", std::vector<double>{}),
+                 .standard_deviation = data.get_numbers("std", std::vector<double>{}),
+                 .strict = data.get_bool("strict", false),
+                 .augmentation = {.pad_crop = augment.get_integer("pad_crop", 0, 0),
+                                  .flip = augment.get_bool("flip", false),
+                                  .cutout = augment.get_integer("cutout", 0, 0)}};
+  augment.finish();
   data.finish();
   const Config model = config.table("model");
   recipe.model_name = model.get_string("name");
@@ -86,6 +93,7 @@ class Pipeline {
       : options_(options), recipe_(recipe), interrupted_(interrupted), console_(paths::log(options.out)) {}
 
   json run(Model model, const datasets::Split& data) {
+    for (const std::string& note : data.notes) console_.line(note);
     console_.line(fmt::format("{}: {} on {}, {} training images, seed {}", recipe_.name, recipe_.model_name, recipe_.data_name,
                               data.train->size(), recipe_.seed));
     const size_t finished = skip_finished();

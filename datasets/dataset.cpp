@@ -18,6 +18,9 @@ class Subset final : public Dataset {
   int32_t get(int64_t index, std::span<float> image) const override {
     return whole_->get(indices_[static_cast<size_t>(index)], image);
   }
+  int32_t sample(int64_t index, int64_t epoch, std::span<float> image) const override {
+    return whole_->sample(indices_[static_cast<size_t>(index)], epoch, image);
+  }
 
  private:
   std::shared_ptr<const Dataset> whole_;

@@ -22,6 +22,10 @@ class Dataset {
   // Writes image `index`, normalised ((pixel / 255 - mean) / std per channel), in HWC order and returns its label in [0, classes).
   // REQUIRES: 0 <= index < size(), image.size() == image_shape().numel().
   virtual int32_t get(int64_t index, std::span<float> image) const = 0;
+  // The image as training sees it in `epoch`: augmented, where the data set is, as a function of (seed, epoch, index) alone.
+  virtual int32_t sample(int64_t index, [[maybe_unused]] int64_t epoch, std::span<float> image) const {
+    return get(index, image);
+  }
 };
 
 // The images of `whole` at `indices`, in that order.
@@ -31,6 +35,15 @@ struct Split {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> validation;  // null unless images were held out
   std::shared_ptr<const Dataset> test;
+  std::vector<std::string> notes;  // lines for the user: images that were left out
+};
+
+// Random changes of training images, made in the order of these fields.
+struct Augmentation {
+  int64_t pad_crop = 0;  // pixels of margin around the image, of which a window of its size is kept (He et al., 2016)
+  bool flip = false;     // left to right, half of the time
+  int64_t cutout = 0;    // side of a square set to the mean colour, its centre anywhere (DeVries & Taylor, 2017)
+  bool operator==(const Augmentation&) const = default;
 };
 
 struct DataOptions {
@@ -38,6 +51,10 @@ struct DataOptions {
   int64_t validation = 0;          // training images held out, drawn at random from `seed`
   int64_t limit = 0;               // > 0: at most the first so many training images (before the split)
   uint64_t seed = 1;
+  // Per channel, of pixel / 255; empty: the data set's own.
+  std::vector<double> mean = {}, standard_deviation = {};
+  bool strict = false;  // an image that cannot be read is an error instead of left out
+  Augmentation augmentation = {};  // of the training images; those held out and the test images stay as they are
 };
 
 // One row of the registry.
@@ -47,6 +64,7 @@ struct Source {
   Split (*load)(const DataOptions& options);  // all images; the split and the limit are load()'s below
 };
 std::span<const Source> sources();
+// A name with a slash is a folder of images: train/<class>/*, and test/ or val/.
 // Throws Error: for an unknown name, listing the names; for missing data, listing where it looked and how to get them.
 Split load(std::string_view name, const DataOptions& options);
 

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <numeric>
 #include <optional>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "core/error.h"
@@ -16,22 +17,26 @@
 
 namespace espalier::datasets {
 
-// The worker prepares batches in host memory and nothing else: copies to a device are made by next(), so that
+// Workers prepare batches in host memory and nothing else: copies to a device are made by next(), so that
 // they are ordered with the work of the thread that trains.
 struct Loader::State {
+  using Prepared = std::variant<Batch, std::exception_ptr>;
+
   std::shared_ptr<const Dataset> dataset;
   LoaderOptions options;
   std::vector<int64_t> order;  // of the epoch's images; empty until start()
-  int64_t batches = 0;         // per epoch
-  int64_t position = 0;        // the batch that next() returns next
+  int64_t epoch = 0;
+  int64_t batches = 0;   // per epoch
+  int64_t position = 0;  // the batch that next() returns next
   bool started = false;
 
-  std::mutex mutex;  // guards ready and failure while the worker runs
+  std::mutex mutex;  // guards the three below, and position, while workers run
   std::condition_variable_any changed;
-  std::deque<Batch> ready;
-  std::exception_ptr failure;  // stands for the batch after those in `ready`
+  std::map<int64_t, Prepared> ready;
+  int64_t claimed = 0;  // the first batch that no worker has taken on
+  bool failed = false;  // nothing is claimed after a failure
 
-  std::jthread worker;  // last: stopped and joined before what it uses is destroyed
+  std::vector<std::jthread> workers;  // last: stopped and joined before what they use is destroyed
 
   Device host_device() const { return options.device == Device::reference ? Device::reference : Device::cpu; }
 
@@ -47,46 +52,55 @@ struct Loader::State {
     const std::span<int32_t> labels = result.labels.host<int32_t>();
     for (size_t i = 0; i < labels.size(); ++i) {
       if (stop.stop_requested()) return std::nullopt;
-      labels[i] = dataset->get(order[static_cast<size_t>(first) + i], images.subspan(i * pixels, pixels));
+      labels[i] =
+          dataset->sample(order[static_cast<size_t>(first) + i], epoch, images.subspan(i * pixels, pixels));
     }
     return result;
   }
 
-  void work(const std::stop_token& stop, int64_t first_batch) {
-    try {
-      for (int64_t batch = first_batch; batch < batches; ++batch) {
-        {
-          std::unique_lock lock(mutex);
-          const auto room = [&] { return ready.size() < static_cast<size_t>(options.prefetch); };
-          if (!changed.wait(lock, stop, room)) return;
-        }
+  void work(const std::stop_token& stop) {
+    for (;;) {
+      int64_t batch = 0;
+      {
+        std::unique_lock lock(mutex);
+        const auto room = [&] {
+          return failed || claimed == batches || claimed < position + options.prefetch;
+        };
+        if (!changed.wait(lock, stop, room) || failed || claimed == batches) return;
+        batch = claimed++;
+      }
+      Prepared result;
+      try {
         std::optional<Batch> prepared = prepare(batch, stop);
         if (!prepared) return;
-        const std::lock_guard lock(mutex);
-        ready.push_back(std::move(*prepared));
-        changed.notify_all();
+        result = std::move(*prepared);
+      } catch (...) {
+        result = std::current_exception();
       }
-    } catch (...) {
       const std::lock_guard lock(mutex);
-      failure = std::current_exception();
+      failed = failed || std::holds_alternative<std::exception_ptr>(result);
+      ready.emplace(batch, std::move(result));
       changed.notify_all();
     }
   }
 
+  // Batches are claimed in order, so that the one at `position` comes even when one after it failed.
   Batch take() {
     std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return !ready.empty() || failure; });
-    if (ready.empty()) std::rethrow_exception(failure);
-    Batch batch = std::move(ready.front());
-    ready.pop_front();
+    changed.wait(lock, [&] { return ready.contains(position); });
+    Prepared& prepared = ready.at(position);
+    if (const auto* failure = std::get_if<std::exception_ptr>(&prepared)) std::rethrow_exception(*failure);
+    Batch batch = std::move(std::get<Batch>(prepared));
+    ready.erase(position++);
     changed.notify_all();
     return batch;
   }
 
   void stop() {
-    worker = {};  // requests the stop and joins
+    for (std::jthread& worker : workers) worker.request_stop();
+    workers.clear();  // joins
     ready.clear();
-    failure = nullptr;
+    failed = false;
   }
 };
 
@@ -95,6 +109,7 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
   check(dataset != nullptr, "[loader] no data set");
   check(options.batch_size > 0, "[loader] batch_size = {}; expected > 0", options.batch_size);
   check(options.prefetch >= 0, "[loader] prefetch = {}; expected >= 0", options.prefetch);
+  check(options.workers > 0, "[loader] workers = {}; expected > 0", options.workers);
   const int64_t size = dataset->size();
   state_->batches =
       size / options.batch_size + (!options.drop_last && size % options.batch_size != 0 ? 1 : 0);
@@ -121,20 +136,21 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
     state.order.resize(static_cast<size_t>(state.dataset->size()));
     std::iota(state.order.begin(), state.order.end(), 0);
   }
-  state.position = first_batch;
+  state.epoch = epoch;
+  state.position = state.claimed = first_batch;
   state.started = true;
-  if (state.options.prefetch > 0)
-    state.worker =
-        std::jthread([&state, first_batch](std::stop_token stop) { state.work(stop, first_batch); });
+  for (int i = 0; i < std::min(state.options.workers, state.options.prefetch); ++i)
+    state.workers.emplace_back([&state](std::stop_token stop) { state.work(stop); });
 }
 
 bool Loader::next(Batch& batch) {
   State& state = *state_;
   check(state.started, "[loader] next() before start()");
   if (state.position == state.batches) return false;
-  const Batch host = state.options.prefetch > 0 ? state.take() : *state.prepare(state.position, {});
+  const bool ahead = state.options.prefetch > 0;
+  const Batch host = ahead ? state.take() : *state.prepare(state.position, {});
+  if (!ahead) ++state.position;
   batch = {host.images.to(state.options.device), host.labels.to(state.options.device)};
-  ++state.position;
   return true;
 }
 

@@ -18,11 +18,12 @@ struct LoaderOptions {
   bool shuffle = false;    // a fresh permutation per epoch, from (seed, epoch) alone
   bool drop_last = false;  // leave out the last batch when it is short
   uint64_t seed = 1;
-  int prefetch = 4;        // batches prepared ahead by a worker thread; 0 prepares in next()
+  int prefetch = 4;        // batches prepared ahead by the workers; 0 prepares in next()
+  int workers = 2;         // threads that read, decode and augment; their number changes no batch
   Device device = Device::cpu;
 };
 
-// Batches of a data set, prepared ahead of their use. The order depends on (seed, epoch) alone.
+// Batches of a data set, prepared ahead of their use. Their order and images depend on (seed, epoch) alone.
 class Loader {
  public:
   Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options);

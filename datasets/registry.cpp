@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "datasets/augment.h"
 #include "datasets/sources/sources.h"
 
 namespace espalier::datasets {
@@ -35,7 +36,7 @@ void divide(Split& split, const DataOptions& options) {
 }  // namespace
 
 std::span<const Source> sources() {
-  static const Source rows[] = {kMnist, kFashionMnist, kSynthetic};
+  static const Source rows[] = {kMnist, kFashionMnist, kCifar10, kCifar100, kCifar10Jpeg, kSynthetic};
   return rows;
 }
 
@@ -43,14 +44,18 @@ Split load(std::string_view name, const DataOptions& options) {
   check(options.limit >= 0, "[data] limit = {}; expected >= 0", options.limit);
   check(options.validation >= 0, "[data] validation = {}; expected >= 0", options.validation);
   std::vector<std::string_view> names;
+  Split split;
+  if (name.find('/') != std::string_view::npos) split = load_image_folder(name, options);
   for (const Source& source : sources()) {
     names.push_back(source.name);
-    if (source.name != name) continue;
-    Split split = source.load(options);
-    divide(split, options);
-    return split;
+    if (source.name == name) split = source.load(options);
   }
-  fail("[data] unknown data set '{}'; the data sets are {}", name, fmt::join(names, ", "));
+  check(split.train != nullptr,
+        "[data] unknown data set '{}'; the data sets are {}, and a folder is named with a /", name,
+        fmt::join(names, ", "));
+  divide(split, options);
+  split.train = augmented(std::move(split.train), options.augmentation, options.seed);
+  return split;
 }
 
 std::vector<std::filesystem::path> candidate_folders(const DataOptions& options, std::string_view subfolder) {

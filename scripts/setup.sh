@@ -14,6 +14,7 @@ nlohmann-json3-dev      module  nlohmann_json
 libfmt-dev              module  fmt
 libspdlog-dev           module  spdlog
 zlib1g-dev              module  zlib
+libstb-dev              module  stb
 libisal-dev             module  libisal
 catch2                  module  catch2
 dataset-fashion-mnist   file    /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
@@ -82,7 +83,7 @@ require_packages() {
 
 # shellcheck disable=SC2034  # used by those who source this
 build_packages=(g++ cmake ninja-build pkg-config libopenblas-openmp-dev libtomlplusplus-dev libcli11-dev
-  nlohmann-json3-dev libfmt-dev libspdlog-dev zlib1g-dev libisal-dev)
+  nlohmann-json3-dev libfmt-dev libspdlog-dev zlib1g-dev libisal-dev libstb-dev)
 
 if command -v ccache >/dev/null; then
   export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}

@@ -79,7 +79,7 @@ std::array<fs::path, kFiles.size()> find(const Flavour& flavour, const DataOptio
 }
 
 std::shared_ptr<const Dataset> read(const Flavour& flavour, const fs::path& images_path,
-                                    const fs::path& labels_path) {
+                                    const fs::path& labels_path, const DataOptions& options) {
   IdxArray images = read_idx(images_path);
   const Shape& shape = images.shape;
   check(shape.rank() == 3 && shape[0] > 0 && shape[1] == kSide && shape[2] == kSide,
@@ -88,19 +88,20 @@ std::shared_ptr<const Dataset> read(const Flavour& flavour, const fs::path& imag
   const IdxArray labels = read_idx(labels_path);
   check(labels.shape == Shape{shape[0]}, "[{}] {}: labels of shape {}; expected ({}), one for each image",
         flavour.name, labels_path.string(), labels.shape.to_string(), shape[0]);
-  return std::make_shared<MemoryDataset>(MemoryImages{.image_shape = {kSide, kSide, 1},
-                                                      .classes = kClasses,
-                                                      .pixels = std::move(images.values),
-                                                      .labels = {labels.values.begin(), labels.values.end()},
-                                                      .mean = {flavour.mean},
-                                                      .standard_deviation = {flavour.standard_deviation}},
-                                         labels_path.string());
+  return std::make_shared<MemoryDataset>(
+      MemoryImages{.image_shape = {kSide, kSide, 1},
+                   .classes = kClasses,
+                   .pixels = std::move(images.values),
+                   .labels = {labels.values.begin(), labels.values.end()},
+                   .mean = either(options.mean, {flavour.mean}),
+                   .standard_deviation = either(options.standard_deviation, {flavour.standard_deviation})},
+      labels_path.string());
 }
 
 Split load(const Flavour& flavour, const DataOptions& options) {
   const auto [train_images, train_labels, test_images, test_labels] = find(flavour, options);
-  return {.train = read(flavour, train_images, train_labels),
-          .test = read(flavour, test_images, test_labels)};
+  return {.train = read(flavour, train_images, train_labels, options),
+          .test = read(flavour, test_images, test_labels, options)};
 }
 
 }  // namespace

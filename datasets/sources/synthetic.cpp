@@ -112,11 +112,11 @@ class Painter {
   std::array<double, kSide * kSide> canvas_{};
 };
 
-std::shared_ptr<const Dataset> draw(std::string_view split, int64_t count) {
+std::shared_ptr<const Dataset> draw(std::string_view split, int64_t count, const DataOptions& options) {
   MemoryImages images{.image_shape = {kSide, kSide, 1},
                       .classes = kClasses,
-                      .mean = {kMean},
-                      .standard_deviation = {kStandardDeviation}};
+                      .mean = either(options.mean, {kMean}),
+                      .standard_deviation = either(options.standard_deviation, {kStandardDeviation})};
   images.pixels.reserve(static_cast<size_t>(count * kSide * kSide));
   for (int64_t i = 0; i < count; ++i) {
     const auto digit = static_cast<int32_t>(i % kClasses);
@@ -133,8 +133,9 @@ std::shared_ptr<const Dataset> draw(std::string_view split, int64_t count) {
 constinit const Source kSynthetic{
     "synthetic",
     "digits drawn by the program, 28 x 28 grey, 6,000 + 1,000 images (built in, nothing to download)",
-    [](const DataOptions&) -> Split {
-      return {.train = draw("synthetic train", kTrainImages), .test = draw("synthetic test", kTestImages)};
+    [](const DataOptions& options) -> Split {
+      return {.train = draw("synthetic train", kTrainImages, options),
+              .test = draw("synthetic test", kTestImages, options)};
     }};
 
 }  // namespace espalier::datasets

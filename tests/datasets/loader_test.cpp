@@ -203,6 +203,7 @@ TEST_CASE("impossible loaders and positions are refused") {
   CHECK_ERROR(Loader(nullptr, {}), "[loader] no data set");
   CHECK_ERROR(Loader(data, {.batch_size = 0}), "[loader] batch_size = 0; expected > 0");
   CHECK_ERROR(Loader(data, {.prefetch = -1}), "[loader] prefetch = -1; expected >= 0");
+  CHECK_ERROR(Loader(data, {.workers = 0}), "[loader] workers = 0; expected > 0");
   Loader loader(data, {.batch_size = 5});
   Batch batch;
   CHECK_ERROR(loader.next(batch), "[loader] next() before start()");

@@ -1,0 +1,94 @@
+#include "datasets/cifar.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "datasets/memory.h"
+#include "datasets/sources/sources.h"
+
+// CIFAR-10 and CIFAR-100 (Krizhevsky, 2009): 32 x 32 colour images in the official binary files.
+namespace espalier::datasets {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flavour {
+  std::string_view name, folder, archive;
+  CifarFormat format;
+  std::vector<std::string> train, test;
+  std::vector<double> mean, standard_deviation;  // of the training pixels / 255
+};
+
+const Flavour& cifar10() {
+  static const Flavour flavour{
+      "cifar10",
+      "cifar-10-batches-bin",
+      "cifar-10-binary.tar.gz",
+      kCifar10Format,
+      {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
+      {"test_batch.bin"},
+      {0.4914, 0.4822, 0.4465},
+      {0.2470, 0.2435, 0.2616}};
+  return flavour;
+}
+
+const Flavour& cifar100() {
+  static const Flavour flavour{
+      "cifar100",    "cifar-100-binary", "cifar-100-binary.tar.gz", kCifar100Format,
+      {"train.bin"}, {"test.bin"},       {0.5071, 0.4865, 0.4409},  {0.2673, 0.2564, 0.2762}};
+  return flavour;
+}
+
+// The first folder that holds any of the files; one that lacks some is an error rather than passed over.
+fs::path find(const Flavour& flavour, const DataOptions& options) {
+  std::vector<std::string> files = flavour.train;
+  files.insert(files.end(), flavour.test.begin(), flavour.test.end());
+  std::string looked;
+  for (const fs::path& folder : candidate_folders(options, flavour.folder)) {
+    looked += fmt::format("\n  {}", folder.string());
+    std::vector<std::string> missing;
+    for (const std::string& file : files) {
+      std::error_code unreadable;  // counts as absent
+      if (!fs::is_regular_file(folder / file, unreadable)) missing.push_back(file);
+    }
+    if (missing.empty()) return folder;
+    check(missing.size() == files.size(), "[{}] {} lacks {}", flavour.name, folder.string(),
+          fmt::join(missing, ", "));
+  }
+  fail(
+      "[{}] no {} in{}\nto get them: unpack https://www.cs.toronto.edu/~kriz/{} into DIR and pass "
+      "--data-dir DIR or set ESPALIER_DATA=DIR",
+      flavour.name, fmt::join(files, ", "), looked, flavour.archive);
+}
+
+std::shared_ptr<const Dataset> read(const Flavour& flavour, const fs::path& folder,
+                                    const std::vector<std::string>& files, const DataOptions& options) {
+  CifarImages images;
+  for (const std::string& file : files) read_cifar(folder / file, flavour.format, images);
+  MemoryImages memory{.image_shape = {kCifarSide, kCifarSide, 3},
+                      .classes = flavour.format.classes,
+                      .pixels = std::move(images.pixels),
+                      .labels = std::move(images.labels),
+                      .mean = either(options.mean, flavour.mean),
+                      .standard_deviation = either(options.standard_deviation, flavour.standard_deviation)};
+  return std::make_shared<MemoryDataset>(std::move(memory), folder.string());
+}
+
+Split load(const Flavour& flavour, const DataOptions& options) {
+  const fs::path folder = find(flavour, options);
+  return {.train = read(flavour, folder, flavour.train, options),
+          .test = read(flavour, folder, flavour.test, options)};
+}
+
+}  // namespace
+
+constinit const Source kCifar10{
+    "cifar10", "objects, 32 x 32 colour, 10 classes, 50,000 + 10,000 images (binary version)",
+    [](const DataOptions& options) { return load(cifar10(), options); }};
+constinit const Source kCifar100{
+    "cifar100", "objects, 32 x 32 colour, 100 classes, 50,000 + 10,000 images (binary version)",
+    [](const DataOptions& options) { return load(cifar100(), options); }};
+
+}  // namespace espalier::datasets

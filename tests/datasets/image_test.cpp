@@ -1,0 +1,170 @@
+#include "datasets/image.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "core/io/file.h"
+#include "datasets/dataset.h"
+#include "tests/datasets/image_bytes.h"
+#include "tests/support/catch.h"
+#include "tests/support/folder.h"
+#include "tests/support/mutate.h"
+
+namespace espalier::datasets {
+namespace {
+
+using test::jpeg_bytes;
+using test::png_bytes;
+using Bytes = std::vector<std::byte>;
+
+void write(const std::filesystem::path& path, const Bytes& bytes) {
+  std::filesystem::create_directories(path.parent_path());
+  write_file(path, bytes);
+}
+
+// Two classes, ant and bee; images of class c are 8 x 8 with red = 100 c + number.
+void write_folder(const std::filesystem::path& root, const char* test = "test") {
+  for (const char* part : {"train", test})
+    for (int label : {0, 1})
+      for (int number : {2, 1, 3})
+        write(root / part / (label == 0 ? "ant" : "bee") / fmt::format("{}.png", number),
+              png_bytes(8, 8, 100 * label + number));
+}
+
+TEST_CASE("a PNG decodes to its pixels and a JPEG to nearly those, rows before columns") {
+  const Image png = decode_image(png_bytes(5, 9, 40), "a.png");
+  const Image jpeg = decode_image(jpeg_bytes(5, 9, 40), "a.jpg");
+  for (const Image& image : {png, jpeg}) {
+    REQUIRE(image.height == 5);
+    REQUIRE(image.width == 9);
+    REQUIRE(image.pixels.size() == 5 * 9 * 3);
+    const int tolerance = &image == &png ? 0 : 12;
+    for (int y = 0; y < 5; ++y)
+      for (int x = 0; x < 9; ++x) {
+        const uint8_t* pixel = &image.pixels[static_cast<size_t>(3 * (9 * y + x))];
+        CHECK(std::abs(pixel[0] - 40) <= 12);
+        CHECK(std::abs(pixel[1] - 7 * y) <= 12);
+        CHECK(std::abs(pixel[2] - 5 * x) <= 12 + tolerance);
+      }
+  }
+  CHECK(png.pixels[3 * (9 * 2 + 4) + 1] == 14);
+  CHECK(png.pixels[3 * (9 * 2 + 4) + 2] == 20);
+}
+
+TEST_CASE("what is no image, damaged or larger than the limits is an error that names the file") {
+  CHECK_ERROR(decode_image({}, "none.jpg"), "[image] none.jpg: not a JPEG, PNG or BMP image");
+  const Bytes png = png_bytes(20, 30);
+  CHECK_ERROR(decode_image(std::span(png).first(png.size() / 2), "cut.png"), "[image] cut.png: damaged");
+  CHECK_ERROR(decode_image(png, "a.png", {.side = 29}), "30 x 20 pixels; at most 29 a side");
+  CHECK_ERROR(decode_image(png, "a.png", {.pixels = 599}), "30 x 20 pixels");
+  CHECK_ERROR(decode_image(png, "a.png", {.bytes = 10}), "at most 10 are read");
+  CHECK(decode_image(png, "a.png", {.bytes = png.size(), .side = 30, .pixels = 600}).width == 30);
+}
+
+TEST_CASE("a JPEG of endlessly many scans is refused") {
+  Bytes bytes = jpeg_bytes(8, 8);
+  for (int i = 0; i < 300; ++i) bytes.insert(bytes.end(), {std::byte{0xff}, std::byte{0xda}});
+  CHECK_ERROR(decode_image(bytes, "bomb.jpg"), "[image] bomb.jpg: a JPEG of more than 200 scans");
+}
+
+TEST_CASE(
+    "a JPEG whose Huffman code has more than 256 symbols is refused: stb_image would write past its table") {
+  Bytes bytes = jpeg_bytes(8, 8);
+  const Bytes marker{std::byte{0xff}, std::byte{0xc4}};
+  const auto table = std::search(bytes.begin(), bytes.end(), marker.begin(), marker.end());
+  REQUIRE(table != bytes.end());
+  std::fill(table + 5, table + 21, std::byte{255});
+  CHECK_ERROR(decode_image(bytes, "a.jpg"),
+              "[image] a.jpg: damaged (a Huffman code of 4080 symbols; at most 256)");
+}
+
+TEST_CASE("any damage to a JPEG or PNG is decoded or refused, soon", "[fuzz]") {
+  const ImageLimits limits{.side = 512, .pixels = 512 * 512};
+  for (const Bytes& original : {jpeg_bytes(16, 16), png_bytes(16, 16)}) {
+    const auto begin = std::chrono::steady_clock::now();
+    int decoded = 0, refused = 0;
+    for (uint64_t seed = 0; seed < 10000; ++seed) {
+      const Bytes bytes = test::mutate(original, seed);
+      std::string refusal;
+      try {
+        const Image image = decode_image(bytes, "fuzz", limits);
+        REQUIRE(image.pixels.size() == static_cast<size_t>(image.height * image.width * 3));
+      } catch (const Error& error) {
+        refusal = error.what();
+        REQUIRE(refusal.rfind("[image] fuzz", 0) == 0);
+      }
+      ++(refusal.empty() ? decoded : refused);
+    }
+    CHECK(decoded > 100);
+    CHECK(refused > 1000);
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(120));
+  }
+}
+
+TEST_CASE("a folder of images is read by class and by name, from test/ or val/") {
+  for (const char* part : {"test", "val"}) {
+    const test::TemporaryFolder folder;
+    write_folder(folder.path(), part);
+    write_file(folder / "train/ant/notes.txt", "no image");
+    const Split split = load(folder.path().string(), {.mean = {0, 0, 0}, .standard_deviation = {1, 1, 1}});
+    CHECK(split.notes.empty());
+    REQUIRE(split.train->size() == 6);
+    CHECK(split.test->size() == 6);
+    CHECK(split.train->classes() == 2);
+    CHECK(split.train->image_shape() == Shape{8, 8, 3});
+    std::vector<float> image(8 * 8 * 3);
+    for (int i = 0; i < 6; ++i) {
+      CHECK(split.train->get(i, image) == i / 3);
+      CHECK(image[0] == Approx((100 * (i / 3) + i % 3 + 1) / 255.0));
+    }
+  }
+}
+
+TEST_CASE("cifar10-jpeg is found under the data folder and normalised by CIFAR-10's constants") {
+  const test::TemporaryFolder folder;
+  CHECK_ERROR(load("cifar10-jpeg", {.data_dir = folder.path()}),
+              "[cifar10-jpeg] no folders train/ and test/");
+  write_folder(folder / "cifar10-jpeg");
+  std::vector<float> image(8 * 8 * 3);
+  load("cifar10-jpeg", {.data_dir = folder.path()}).test->get(5, image);
+  CHECK(image[0] == Approx((103 / 255.0 - 0.4914) / 0.2470));
+}
+
+TEST_CASE("unreadable images are named, counted and left out, or errors in strict mode") {
+  const test::TemporaryFolder folder;
+  write_folder(folder.path());
+  write_file(folder / "train/ant/1.png", "damaged");
+  write_file(folder / "train/bee/2.png", "damaged");
+  const Split split = load(folder.path().string(), {.mean = {0, 0, 0}, .standard_deviation = {1, 1, 1}});
+  REQUIRE(split.notes.size() == 3);
+  CHECK(split.notes[0].find("ant/1.png") != std::string::npos);
+  CHECK(split.notes[1].find("bee/2.png") != std::string::npos);
+  CHECK(split.notes[2] == "2 of 6 images cannot be read and are left out");
+  REQUIRE(split.train->size() == 4);
+  std::vector<float> image(8 * 8 * 3);
+  const int reds[] = {2, 3, 101, 103};
+  for (int i = 0; i < 4; ++i) {
+    CHECK(split.train->get(i, image) == i / 2);
+    CHECK(image[0] == Approx(reds[i] / 255.0));
+  }
+  CHECK_ERROR(load(folder.path().string(), {.strict = true}), "ant/1.png");
+}
+
+TEST_CASE("a folder that is no data set is an error that says what is wrong") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.path().string();
+  CHECK_ERROR(load(path, {}), "no folders train/ and test/ (or val/)");
+  write_folder(folder.path());
+  write(folder / "train/ant/9.png", png_bytes(9, 8));
+  CHECK_ERROR(load(path, {}), "8 x 8, and all must be of one size");
+  std::filesystem::remove(folder / "train/ant/9.png");
+  write(folder / "train/cow/1.png", png_bytes(8, 8));
+  CHECK_ERROR(load(path, {}), "the classes of train/ (ant, bee, cow) and test/ (ant, bee) differ");
+  std::filesystem::remove_all(folder / "train");
+  std::filesystem::create_directories(folder / "train/ant");
+  CHECK_ERROR(load(path, {}), "train: 1 classes and no image in them");
+}
+
+}  // namespace
+}  // namespace espalier::datasets
