@@ -46,6 +46,7 @@ const StorageClass* storage_class(std::string_view name) {
 
 constexpr std::string_view kOrderedDict = "collections.OrderedDict";
 constexpr std::string_view kTensor = "torch._utils._rebuild_tensor_v2";
+constexpr std::string_view kOldTensor = "torch._utils._rebuild_tensor";  // PyTorch 0.3
 constexpr std::string_view kParameter = "torch._utils._rebuild_parameter";
 
 class Machine {
@@ -225,7 +226,8 @@ class Machine {
     std::string name(reader_.line());
     name += '.';
     name += reader_.line();
-    check(name == kOrderedDict || name == kTensor || name == kParameter || storage_class(name),
+    check(name == kOrderedDict || name == kTensor || name == kOldTensor || name == kParameter ||
+              storage_class(name),
           "[pickle] class '{}' is not one of a checkpoint of tensors; nothing else is loaded, and nothing is "
           "run",
           name);
@@ -271,8 +273,9 @@ class Machine {
     if (name == kOrderedDict) {
       check(items.empty(), "[pickle] an OrderedDict is made with {} arguments; expected none", items.size());
       push(Dictionary{});
-    } else if (name == kTensor) {
-      check(items.size() == 6 || items.size() == 7, "[pickle] a tensor has {} arguments; expected 6 or 7",
+    } else if (name == kTensor || name == kOldTensor) {
+      const bool complete = name == kOldTensor ? items.size() == 4 : items.size() == 6 || items.size() == 7;
+      check(complete, "[pickle] '{}' has {} arguments; expected 4 without and 6 or 7 with _v2", name,
             items.size());
       expect<StorageRef>(items[0], "a tensor's storage");
       TensorRef tensor{items[0], expect<int64_t>(items[1], "a tensor's offset"),

@@ -98,6 +98,24 @@ TEST_CASE("code in a pickle is refused before it is reached") {
   CHECK_ERROR(decode("\x80\x04"), "protocol 4");
 }
 
+TEST_CASE("tensors as PyTorch 0.3 wrote them are read") {
+  // What pickle.dumps gives for {"w": _rebuild_tensor(storage of 2, 0, (2,), (1,))}, protocol 2, without its
+  // memo.
+  using namespace std::string_literals;
+  const std::string checkpoint =
+      "\x80\x02}U\x01wctorch._utils\n_rebuild_tensor\n((U\x07storagectorch\nFloatStorage\nU\x01"
+      "0U\x03"
+      "cpuK\x02Nt"
+      "QK\x00K\x02\x85K\x01\x85tRs."s;
+  const std::string protocol = "\x80\x02M\xe9\x03."s, system = "\x80\x02}."s,
+                    keys =
+                        "\x80\x02]U\x01"
+                        "0a."s;
+  const std::string storage = "\x02\0\0\0\0\0\0\0\0\0\x80\x3f\0\0\0\xc0"s;  // 2 elements: 1 and -2
+  const auto bytes = pickled(std::string(kLegacyMagic) + protocol + system + checkpoint + keys + storage);
+  CHECK(decode_checkpoint(bytes, "old.th").tensors.at("w").to_vector<float>() == std::vector<float>{1, -2});
+}
+
 TEST_CASE("a pickle nested a million deep is an Error, not a crash") {
   CHECK_ERROR(
       decode_checkpoint(pickled(std::string(kLegacyMagic) + ")" + std::string(1 << 21, '\x85')), "deep.pt"),
