@@ -85,9 +85,7 @@ class Pipeline {
   Pipeline(const RunOptions& options, Recipe& recipe, const std::atomic<bool>& interrupted)
       : options_(options), recipe_(recipe), interrupted_(interrupted), console_(paths::log(options.out)) {}
 
-  json run() {
-    const datasets::Split data = datasets::load(recipe_.data_name, recipe_.data);
-    Model model{layers::make_model(recipe_.model_name, data.train->image_shape(), data.train->classes()), {}, {}};
+  json run(Model model, const datasets::Split& data) {
     console_.line(fmt::format("{}: {} on {}, {} training images, seed {}", recipe_.name, recipe_.model_name, recipe_.data_name,
                               data.train->size(), recipe_.seed));
     const size_t finished = skip_finished();
@@ -107,7 +105,8 @@ class Pipeline {
     size_t number = 0;
     while (number < recipe_.stages.size() && fs::exists(paths::done(folder(number + 1))))
       rows_.push_back(read_json(paths::done(folder(++number))));
-    if (number > 0) console_.line(fmt::format("{} of {} stages are done already", number, recipe_.stages.size()));
+    if (number > 0)
+      console_.line(fmt::format("{} of {} stages are done already\n\n{}", number, recipe_.stages.size(), report(rows_)));
     return number;
   }
 
@@ -156,6 +155,7 @@ class Pipeline {
                           {"model", recipe_.model_name},
                           {"data", recipe_.data_name},
                           {"seed", recipe_.seed},
+                          {"settings", recipe_.text},
                           {"stages", rows_}};
     write_file(paths::summary(options_.out), summary.dump(1) + "\n");
     return summary;
@@ -171,10 +171,14 @@ class Pipeline {
 }  // namespace
 
 json run(const RunOptions& options, const std::atomic<bool>& interrupted) {
+  // Whatever can be wrong is found before the run's folder is touched.
   Recipe recipe = read_recipe(options);
-  static_cast<void>(backend(options.device));  // an unusable device is an error before anything is written
+  static_cast<void>(backend(options.device));
+  const datasets::Split data = datasets::load(recipe.data_name, recipe.data);
+  Model model{layers::make_model(recipe.model_name, data.train->image_shape(), data.train->classes()), {}, {}};
+  for (const RecipeStage& stage : recipe.stages) stage.stage->check(model.network);
   claim(options.out, recipe.text, options.resume);
-  return Pipeline(options, recipe, interrupted).run();
+  return Pipeline(options, recipe, interrupted).run(std::move(model), data);
 }
 
 }  // namespace espalier::apps

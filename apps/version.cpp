@@ -1,5 +1,6 @@
 #include "apps/version.h"
 
+#include <commit.h>  // made by apps/commit.cmake
 #include <omp.h>
 
 #include <fstream>

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/io/json.h"
 
 namespace espalier::layers {
 
@@ -59,6 +60,7 @@ int64_t Network::classes() const {
 }
 
 Variable Network::forward(const Variable& images, const ForwardContext& context) {
+  check(!nodes_.empty(), "[network] '{}' has no layers", name_);
   check(ready(), "[network] '{}' has no weights yet: initialise or load it", name_);
   const Shape& shape = images.shape();
   check(shape.rank() == 4 && std::equal(image_.begin(), image_.end(), shape.begin() + 1),
@@ -129,35 +131,32 @@ std::map<std::string, Tensor> Network::state() {
 }
 
 void Network::load_state(const std::map<std::string, Tensor>& state, Device device, const std::string& origin) {
-  size_t used = 0;
-  const auto load = [&](const std::string& name, const Shape& shape) {
+  std::map<std::string, Shape> due;
+  for (const Node& node : nodes_) {
+    for (const Parameter& parameter : node.layer->parameters()) due[parameter.name] = parameter.shape;
+    for (const Buffer& buffer : node.layer->buffers()) due[buffer.name] = buffer.shape;
+  }
+  std::vector<std::string> faults;
+  for (const auto& [name, shape] : due) {
     const auto found = state.find(name);
-    check(found != state.end(), "{}: tensor '{}' of network '{}' is missing", origin, name, name_);
-    check(found->second.shape() == shape && found->second.dtype() == DType::float32, "{}: '{}' is {} {}; expected float32 {}",
-          origin, name, espalier::name(found->second.dtype()), found->second.shape().to_string(), shape.to_string());
-    ++used;
-    Tensor copy(shape, DType::float32, device);
-    copy.copy_from(found->second);
+    if (found == state.end())
+      faults.push_back(fmt::format("'{}' is missing", name));
+    else if (found->second.shape() != shape || found->second.dtype() != DType::float32)
+      faults.push_back(fmt::format("'{}' is {} {}; expected float32 {}", name, espalier::name(found->second.dtype()),
+                                   found->second.shape().to_string(), shape.to_string()));
+  }
+  for (const auto& [name, tensor] : state)
+    if (!due.contains(name)) faults.push_back(fmt::format("'{}' is not a tensor of the network", name));
+  check(faults.empty(), "{}: the tensors do not fit network '{}': {}", origin, name_, fmt::join(faults, "; "));
+
+  const auto copy_of = [&](const std::string& name) {
+    Tensor copy(due.at(name), DType::float32, device);
+    copy.copy_from(state.at(name));
     return copy;
   };
   for (Node& node : nodes_) {
-    for (Parameter& parameter : node.layer->parameters())
-      parameter.variable = Variable(load(parameter.name, parameter.shape), true);
-    for (Buffer& buffer : node.layer->buffers()) buffer.tensor = load(buffer.name, buffer.shape);
-  }
-  if (used != state.size()) {
-    const auto own = [&] {
-      std::map<std::string, bool> names;
-      for (const Node& node : nodes_) {
-        for (const Parameter& parameter : node.layer->parameters()) names[parameter.name] = true;
-        for (const Buffer& buffer : node.layer->buffers()) names[buffer.name] = true;
-      }
-      return names;
-    }();
-    std::vector<std::string> surplus;
-    for (const auto& [name, tensor] : state)
-      if (!own.contains(name)) surplus.push_back(name);
-    fail("{}: network '{}' has no tensor named {}", origin, name_, fmt::join(surplus, ", "));
+    for (Parameter& parameter : node.layer->parameters()) parameter.variable = Variable(copy_of(parameter.name), true);
+    for (Buffer& buffer : node.layer->buffers()) buffer.tensor = copy_of(buffer.name);
   }
   ready_ = true;
 }
@@ -176,7 +175,7 @@ std::string Network::description() const {
 
 Network Network::from_description(std::string_view text, const std::string& origin) {
   try {
-    const json document = json::parse(text);
+    const json document = parse_json(text);
     const auto& input = document.at("input");
     check(input.is_array() && input.size() == 3, "[network] 'input' is {}; expected [height, width, channels]", input.dump());
     std::vector<int64_t> image;

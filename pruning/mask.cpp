@@ -46,11 +46,11 @@ size_t survivors(double density, size_t weights) {
 
 }  // namespace
 
-Masks prune_layers(const std::vector<Target>& targets, const Criterion& criterion, const Masks& masks) {
+Masks prune_layers(const std::vector<WeightValue<double>>& targets, const Criterion& criterion, const Masks& masks) {
   Masks result = masks;
-  for (const Target& target : targets) {
-    const std::vector<float> scores = surviving_scores(*target.weight, criterion, masks);
-    result[target.weight->name] = as_mask(keep_highest(scores, survivors(target.density, scores.size())), *target.weight);
+  for (const auto& [weight, density] : targets) {
+    const std::vector<float> scores = surviving_scores(*weight, criterion, masks);
+    result[weight->name] = as_mask(keep_highest(scores, survivors(density, scores.size())), *weight);
   }
   return result;
 }
@@ -93,6 +93,16 @@ Masks prune_by_quality(const std::vector<const Parameter*>& weights, double qual
     result[weight->name] = as_mask(std::move(keep), *weight);
   }
   return result;
+}
+
+double density_of(const Masks& masks, const std::vector<const Parameter*>& weights) {
+  int64_t kept = 0, total = 0;
+  for (const Parameter* weight : weights) {
+    total += weight->shape.numel();
+    const auto mask = masks.find(weight->name);
+    kept += mask == masks.end() ? weight->shape.numel() : std::ranges::count(mask->second.to_vector<uint8_t>(), 1);
+  }
+  return total == 0 ? 1.0 : static_cast<double>(kept) / static_cast<double>(total);
 }
 
 const std::vector<std::string>& density_schedules() {

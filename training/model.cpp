@@ -19,7 +19,11 @@ std::map<std::string, Tensor> on_host(const std::map<std::string, Tensor>& tenso
 
 }  // namespace
 
-Device Model::device() { return network.parameters().front()->variable.value().device(); }
+Device Model::device() {
+  const auto parameters = network.parameters();
+  check(!parameters.empty(), "[model] network '{}' has no parameters", network.name());
+  return parameters.front()->variable.value().device();
+}
 
 int64_t Model::nonzeros() {
   int64_t count = 0;
@@ -61,20 +65,40 @@ void unpack_constraints(const std::map<std::string, Tensor>& tensors, Model& mod
       model.codebooks[parameter].codes = tensor.to(device);
     }
   }
-  for (const auto& [parameter, codebook] : model.codebooks) {
+  for (const auto& [name, mask] : model.masks) {
+    const std::vector<uint8_t> keep = mask.to_vector<uint8_t>();
+    const std::vector<float> weights = model.network.parameter(name).variable.value().to_vector<float>();
+    for (size_t i = 0; i < keep.size(); ++i)
+      check(keep[i] == 1 || (keep[i] == 0 && weights[i] == 0), "{}: element {} of '{}' is {} under a mask of {}", origin, i, name,
+            weights[i], keep[i]);
+  }
+  for (const auto& [name, codebook] : model.codebooks) {
     check(codebook.codes.defined() && codebook.centroids.defined(), "{}: the codebook of '{}' lacks its codes or centroids",
-          origin, parameter);
-    const int64_t clusters = codebook.centroids.numel();
-    for (int32_t code : codebook.codes.to_vector<int32_t>())
-      check(code >= -1 && code < clusters, "{}: code {} of '{}'; expected -1 to {}", origin, code, parameter, clusters - 1);
+          origin, name);
+    const std::vector<float> centroids = codebook.centroids.to_vector<float>();
+    const std::vector<int32_t> codes = codebook.codes.to_vector<int32_t>();
+    const std::vector<float> weights = model.network.parameter(name).variable.value().to_vector<float>();
+    const auto clusters = static_cast<int64_t>(centroids.size());
+    for (size_t i = 0; i < codes.size(); ++i) {
+      check(codes[i] >= -1 && codes[i] < clusters, "{}: code {} of '{}'; expected -1 to {}", origin, codes[i], name, clusters - 1);
+      const float shared = codes[i] < 0 ? 0.0f : centroids[static_cast<size_t>(codes[i])];
+      check(weights[i] == shared, "{}: element {} of '{}' is {}; its code stands for {}", origin, i, name, weights[i], shared);
+    }
   }
 }
 
 void save_model(const std::filesystem::path& folder, Model& model) {
   std::map<std::string, Tensor> masks, codebooks;
   for (const auto& [name, tensor] : on_host(pack_constraints(model))) (name.starts_with(kMask) ? masks : codebooks)[name] = tensor;
-  if (!masks.empty()) write_safetensors(paths::masks(folder), {masks, {}});
-  if (!codebooks.empty()) write_safetensors(paths::codebooks(folder), {codebooks, {}});
+  // A file left by an earlier model would be taken for this one's.
+  const auto put = [](const std::filesystem::path& path, const std::map<std::string, Tensor>& tensors) {
+    if (tensors.empty())
+      std::filesystem::remove(path);
+    else
+      write_safetensors(path, {tensors, {}});
+  };
+  put(paths::masks(folder), masks);
+  put(paths::codebooks(folder), codebooks);
   save_network(paths::model(folder), model.network);
 }
 
@@ -98,6 +122,8 @@ Model load_model(const std::filesystem::path& folder, Device device) {
   for (const auto& file : {paths::masks(folder), paths::codebooks(folder)})
     if (std::filesystem::exists(file)) constraints.merge(read_safetensors(file).tensors);
   unpack_constraints(constraints, model, device, folder.string());
+  check(model.masks.size() + 2 * model.codebooks.size() == constraints.size(),
+        "{}: the files of masks and codebooks hold other tensors", folder.string());
   return model;
 }
 

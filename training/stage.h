@@ -49,11 +49,13 @@ struct StageContext {
   uint64_t stage_seed() const;
 };
 
-// A step of a recipe. Its options were read, and checked, when it was made. run() changes the model and leaves its files in the stage's
+// A step of a recipe. Its options were read, and their values checked, when it was made. run() changes the model and leaves its files in the stage's
 // folder; a folder with a checkpoint in it is continued to the same bits as if it had never been left.
 class Stage {
  public:
   virtual ~Stage() = default;
+  // Throws Error when the options do not fit the network that the recipe begins with. Called for every stage before the first runs.
+  virtual void check(const layers::Network& /*network*/) const {}
   virtual void run(StageContext& context) = 0;
 };
 

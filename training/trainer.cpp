@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "core/io/file.h"
+#include "core/io/json.h"
 #include "core/io/safetensors.h"
 #include "core/ops.h"
 #include "core/random.h"
@@ -31,6 +33,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 // Where a training stands between two steps; all of it is in a checkpoint.
 struct Position {
   int64_t epoch = 0;
+  bool prepared = false;    // BeforeEpoch was called for this epoch
   int64_t batch = 0;        // batches of this epoch that are done
   int64_t images = 0;       // of this epoch, likewise
   int64_t correct = 0;
@@ -73,9 +76,10 @@ class Training {
 
   void run() {
     const auto start = Clock::now();
-    const int64_t first = position_.epoch * loader_.batches_per_epoch() + position_.batch;
+    const int64_t first = steps_taken();
     for (; position_.epoch < options_.epochs; finish_epoch()) {
-      if (position_.batch == 0 && before_epoch_ && before_epoch_(position_.epoch)) optimizer_->set_masks(trained_masks());
+      if (!std::exchange(position_.prepared, true) && before_epoch_ && before_epoch_(position_.epoch))
+        optimizer_->set_masks(trained_masks());
       loader_.start(position_.epoch, position_.batch);
       for (datasets::Batch batch; loader_.next(batch);) {
         if (context_.interrupted) {
@@ -107,7 +111,7 @@ class Training {
     check(std::isfinite(value), "[train] the loss is {} in epoch {}, batch {}; a smaller learning rate may help", value,
           position_.epoch + 1, position_.batch + 1);
     loss.backward();
-    optimizer_->step(learning_rate());
+    optimizer_->step(learning_rate(steps_taken()));
     const int64_t images = batch.labels.numel();
     position_.loss += value * static_cast<double>(images);
     position_.correct += static_cast<int64_t>(correct.item());
@@ -115,8 +119,9 @@ class Training {
     ++position_.batch;
   }
 
-  double learning_rate() const {
-    const int64_t step = position_.epoch * loader_.batches_per_epoch() + position_.batch;
+  int64_t steps_taken() const { return position_.epoch * loader_.batches_per_epoch() + position_.batch; }
+
+  double learning_rate(int64_t step) const {
     return learning_rate_at(options_.schedule, step, loader_.batches_per_epoch(), static_cast<double>(options_.epochs));
   }
 
@@ -126,7 +131,7 @@ class Training {
                  {"epoch", position_.epoch + 1},
                  {"loss", position_.loss / images},
                  {"accuracy", static_cast<double>(position_.correct) / images},
-                 {"learning_rate", learning_rate()}};
+                 {"learning_rate", learning_rate(steps_taken() - 1)}};
     std::string text = fmt::format("epoch {}/{}: loss {:.4f}, accuracy {:.2f} %", position_.epoch + 1, options_.epochs,
                                    position_.loss / images, 100.0 * static_cast<double>(position_.correct) / images);
     if (context_.data.validation != nullptr) {
@@ -148,7 +153,7 @@ class Training {
   void report(Clock::time_point start, int64_t first) {
     const double elapsed = seconds_since(start);
     const int64_t per_epoch = loader_.batches_per_epoch();
-    const int64_t now = position_.epoch * per_epoch + position_.batch;
+    const int64_t now = steps_taken();
     const double rate = static_cast<double>(now - first) / elapsed;
     context_.reporter.progress({.epoch = position_.epoch + 1,
                                 .epochs = options_.epochs,
@@ -171,6 +176,7 @@ class Training {
     put(pack_constraints(context_.model), "");
     // Doubles travel as JSON numbers, which nlohmann::json writes so that they read back to the same bits.
     file.metadata["position"] = json{{"epoch", position_.epoch},
+                                     {"prepared", position_.prepared},
                                      {"batch", position_.batch},
                                      {"images", position_.images},
                                      {"correct", position_.correct},
@@ -186,8 +192,9 @@ class Training {
     const auto path = paths::checkpoint(context_.folder);
     checkpoint_ = read_safetensors(path);
     try {
-      const json position = json::parse(checkpoint_.metadata.at("position"));
+      const json position = parse_json(checkpoint_.metadata.at("position"));
       position_ = {.epoch = position.at("epoch"),
+                   .prepared = position.at("prepared"),
                    .batch = position.at("batch"),
                    .images = position.at("images"),
                    .correct = position.at("correct"),

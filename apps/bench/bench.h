@@ -11,7 +11,7 @@ struct BenchOptions {
   int repeats = 5;
   double seconds = 2;
   int64_t batch_size = 64;
-  std::string python = "python3";
+  std::string python = "/usr/bin/python3";  // Debian puts python3-torch there
   std::filesystem::path output;
   Device device = Device::cpu;
 };

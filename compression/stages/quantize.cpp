@@ -3,6 +3,7 @@
 #include "compression/quantize/kmeans.h"
 #include "compression/stages.h"
 #include "core/error.h"
+#include "training/layer_values.h"
 #include "training/shared_weights.h"
 #include "training/trainer.h"
 
@@ -21,22 +22,14 @@ class QuantizeStage final : public Stage {
       layer_bits_[layer] = static_cast<int>(layers.get_integer(layer, {}, 1, 16));
   }
 
+  void check(const layers::Network& network) const override {
+    static_cast<void>(weight_values(network, layer_bits_, bits_, "quantize"));
+  }
+
   void run(StageContext& context) override {
     Model& model = context.model;
-    std::map<std::string, int> left = layer_bits_;
-    for (const auto& node : model.network.nodes()) {
-      for (const Parameter& parameter : node.layer->parameters()) {
-        if (parameter.kind != ParameterKind::weight) continue;
-        int bits = bits_;
-        if (const auto own = left.find(node.layer->name()); own != left.end()) {
-          bits = own->second;
-          left.erase(own);
-        }
-        share(context, parameter, bits);
-      }
-    }
-    check(left.empty(), "[quantize] network '{}' has no weights in a layer named '{}'", model.network.name(),
-          left.empty() ? "" : left.begin()->first);
+    for (const auto& [weight, bits] : weight_values(model.network, layer_bits_, bits_, "quantize"))
+      share(context, *weight, bits);
     {
       SharedWeights materialise(model);
     }
@@ -53,7 +46,7 @@ class QuantizeStage final : public Stage {
     std::vector<float> survivors;
     for (size_t i = 0; i < values.size(); ++i)
       if (keep[i] != 0) survivors.push_back(values[i]);
-    check(!survivors.empty(), "[quantize] '{}' has no weights left to share", weight.name);
+    espalier::check(!survivors.empty(), "[quantize] '{}' has no weights left to share", weight.name);
 
     const KMeansResult clusters = kmeans(
         survivors, {.clusters = 1 << bits, .initialisation = initialisation_, .seed = context.stage_seed()});

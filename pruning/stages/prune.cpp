@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "pruning/mask.h"
 #include "pruning/stages.h"
+#include "training/layer_values.h"
 #include "training/trainer.h"
 
 namespace espalier::pruning {
@@ -14,45 +15,55 @@ std::vector<std::string> criterion_names() {
   return names;
 }
 
+// A pruned weight has no shared value: its code is -1.
+void drop_pruned(Codebook& codebook, const Tensor& mask) {
+  const std::vector<uint8_t> keep = mask.to_vector<uint8_t>();
+  std::vector<int32_t> codes = codebook.codes.to_vector<int32_t>();
+  for (size_t i = 0; i < codes.size(); ++i)
+    if (keep[i] == 0) codes[i] = -1;
+  codebook.codes = Tensor::from(codes, mask.shape(), mask.device());
+}
+
 class PruneStage final : public Stage {
  public:
   explicit PruneStage(const Config& config)
-      : criterion_(config.get_choice("criterion", criterion_names(), "magnitude")),
-        scope_(config.get_choice("scope", {"layer", "global", "quality"}, "layer")),
-        schedule_(config.get_choice("density_schedule", density_schedules(), "one_shot")),
+      : scope_(config.get_choice("scope", {"layer", "global", "quality"}, "layer")),
         rounds_(config.get_integer("rounds", 1, 1, 10'000)),
         rounds_end_(config.get_number("rounds_end", 1.0, 0, 1)),
         train_(read_train_options(config, 0)) {
     if (scope_ == "quality") {
       quality_ = config.get_number("quality", {}, 0, 100);
     } else {
-      density_ = config.get_number("density", scope_ == "global" ? std::optional<double>() : 1.0, 0, 1);
+      criterion_ = config.get_choice("criterion", criterion_names(), criterion_);
+      schedule_ = config.get_choice("density_schedule", density_schedules(), schedule_);
+      if (scope_ == "layer") {
+        const Config layers = config.table("layers", false);
+        for (const std::string& layer : layers.keys()) layer_density_[layer] = layers.get_number(layer, {}, 0, 1);
+      }
+      density_ = config.get_number("density", layer_density_.empty() ? std::optional<double>() : 1.0, 0, 1);
+      espalier::check(rounds_ == 1 || schedule_ != "one_shot",
+                      "{}: {} rounds of a one_shot schedule; expected density_schedule = \"linear\" or \"cubic\"",
+                      config.where("rounds"), rounds_);
     }
-    const Config layers = config.table("layers", false);
-    check(scope_ == "layer" || layers.keys().empty(), "{}: densities by layer go with scope \"layer\"", config.where("layers"));
-    for (const std::string& layer : layers.keys()) layer_density_[layer] = layers.get_number(layer, {}, 0, 1);
-    check(rounds_ == 1 || train_.epochs >= rounds_, "{}: {} rounds need at least as many epochs; there are {}",
-          config.where("rounds"), rounds_, train_.epochs);
-    check(scope_ == "quality" || rounds_ == 1 || schedule_ != "one_shot",
-          "{}: {} rounds of a one_shot schedule; expected density_schedule = \"linear\" or \"cubic\"", config.where("rounds"),
-          rounds_);
+    espalier::check(rounds_ == 1 || train_.epochs > 0, "{}: {} rounds without epochs between them; expected epochs >= 1",
+                    config.where("rounds"), rounds_);
+  }
+
+  void check(const layers::Network& network) const override {
+    static_cast<void>(weight_values(network, layer_density_, density_, "prune"));
   }
 
   void run(StageContext& context) override {
-    const auto targets = find_targets(context.model.network);
+    const auto targets = weight_values(context.model.network, layer_density_, density_, "prune");
     const auto criterion = make_criterion(criterion_, context.stage_seed());
-    // Round r of n begins at epoch floor((r − 1) · end · epochs / n), so that the last epochs train the final mask.
+    const Masks before = context.model.masks;  // a schedule sets out from the densities that the stage meets
     const auto prune_before = [&](int64_t epoch) {
-      const double span = rounds_end_ * static_cast<double>(std::max<int64_t>(train_.epochs, 1)) / static_cast<double>(rounds_);
-      for (int64_t round = 1; round <= rounds_; ++round) {
-        if (static_cast<int64_t>(static_cast<double>(round - 1) * span) != epoch) continue;
-        prune(context, targets, *criterion, round);
-        return true;
-      }
-      return false;
+      const int64_t round = round_at(epoch);
+      if (round > 0) prune(context, targets, before, *criterion, round);
+      return round > 0;
     };
     if (train_.epochs == 0) {
-      prune(context, targets, *criterion, 1);
+      prune(context, targets, before, *criterion, 1);
       for (auto& [name, mask] : context.model.masks) {
         Tensor& weight = context.model.network.parameter(name).variable.value();
         weight.backend().apply_mask(weight, mask);
@@ -60,58 +71,42 @@ class PruneStage final : public Stage {
     } else {
       train(context, train_, prune_before);
     }
-    for (const Target& target : targets) {
-      const std::vector<uint8_t> keep = context.model.masks.at(target.weight->name).to_vector<uint8_t>();
-      context.metrics["density"][target.weight->name] =
-          static_cast<double>(std::ranges::count(keep, 1)) / static_cast<double>(keep.size());
-    }
+    for (const auto& [weight, density] : targets)
+      context.metrics["density"][weight->name] = density_of(context.model.masks, {weight});
   }
 
  private:
-  // The weights of convolution and linear layers, with the density each is to have.
-  std::vector<Target> find_targets(layers::Network& network) const {
-    std::vector<Target> targets;
-    std::map<std::string, double> left = layer_density_;
-    for (const auto& node : network.nodes()) {
-      for (const Parameter& parameter : node.layer->parameters()) {
-        if (parameter.kind != ParameterKind::weight) continue;
-        double density = density_;
-        if (const auto own = left.find(node.layer->name()); own != left.end()) {
-          density = own->second;
-          left.erase(own);
-        }
-        targets.push_back({&parameter, density});
-      }
-    }
-    check(left.empty(), "[prune] network '{}' has no weights in a layer named '{}'", network.name(),
-          left.empty() ? "" : left.begin()->first);
-    return targets;
+  // The round to make before `epoch`, or 0. Round r of n is due at epoch floor((r − 1) · rounds_end · epochs / n), so that the last
+  // epochs train the final mask; of rounds that are due at once only the last counts, which is where they lead.
+  int64_t round_at(int64_t epoch) const {
+    const double span = rounds_end_ * static_cast<double>(train_.epochs) / static_cast<double>(rounds_);
+    for (int64_t round = rounds_; round > 0; --round)
+      if (static_cast<int64_t>(static_cast<double>(round - 1) * span) == epoch) return round;
+    return 0;
   }
 
-  void prune(StageContext& context, const std::vector<Target>& targets, const Criterion& criterion, int64_t round) const {
+  void prune(StageContext& context, const std::vector<WeightValue<double>>& targets, const Masks& before,
+             const Criterion& criterion, int64_t round) const {
     Masks& masks = context.model.masks;
     std::vector<const Parameter*> weights;
-    for (const Target& target : targets) weights.push_back(target.weight);
+    for (const auto& target : targets) weights.push_back(target.weight);
     if (scope_ == "quality") {
       masks = prune_by_quality(weights, quality_, masks);
     } else if (scope_ == "global") {
-      masks = prune_globally(weights, density_at(schedule_, 1.0, density_, round, rounds_), criterion, masks);
+      masks = prune_globally(weights, density_at(schedule_, density_of(before, weights), density_, round, rounds_), criterion,
+                             masks);
     } else {
-      std::vector<Target> now = targets;
-      for (Target& target : now) target.density = density_at(schedule_, 1.0, target.density, round, rounds_);
+      std::vector<WeightValue<double>> now = targets;
+      for (auto& [weight, density] : now)
+        density = density_at(schedule_, density_of(before, {weight}), density, round, rounds_);
       masks = prune_layers(now, criterion, masks);
     }
-    int64_t kept = 0, total = 0;
-    for (const Parameter* weight : weights) {
-      const std::vector<uint8_t> keep = masks.at(weight->name).to_vector<uint8_t>();
-      kept += std::ranges::count(keep, 1);
-      total += weight->shape.numel();
-    }
-    context.reporter.line(fmt::format("round {}/{}: {} of {} weights kept ({:.2f} %)", round, rounds_, kept, total,
-                                      100.0 * static_cast<double>(kept) / static_cast<double>(total)));
+    for (auto& [name, codebook] : context.model.codebooks)
+      if (const auto mask = masks.find(name); mask != masks.end()) drop_pruned(codebook, mask->second);
+    context.reporter.line(fmt::format("round {}/{}: {:.2f} % of the weights kept", round, rounds_, 100 * density_of(masks, weights)));
   }
 
-  std::string criterion_, scope_, schedule_;
+  std::string scope_, criterion_ = "magnitude", schedule_ = "one_shot";
   int64_t rounds_;
   double rounds_end_;
   TrainOptions train_;

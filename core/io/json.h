@@ -1,0 +1,13 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+namespace espalier {
+
+// JSON text from an untrusted file. Throws nlohmann::json::exception for what is not JSON and Error for text
+// nested deeper than 16 levels: json copies and prints by recursion, so that nesting without end would
+// overflow the stack.
+nlohmann::json parse_json(std::string_view text);
+
+}  // namespace espalier
