@@ -16,6 +16,8 @@
 #include "apps/text_table.h"
 #include "apps/version.h"
 #include "core/io/file.h"
+#include "core/io/safetensors.h"
+#include "interchange/mapping.h"
 #include "layers/models.h"
 #include "pruning/criterion.h"
 #include "training/evaluate.h"
@@ -152,6 +154,49 @@ void add_inspect(CLI::App& program) {
   });
 }
 
+void add_import(CLI::App& program) {
+  auto* app = program.add_subcommand("import", "Turn a checkpoint of PyTorch, NumPy (.npz) or safetensors into a model");
+  app->footer("Example:\n  espalier import lenet5.pt --model lenet5 --image 28,28,1 -o lenet5.safetensors");
+  struct Options {
+    std::string file, model, out;
+    std::vector<int64_t> image{32, 32, 3};
+    int classes = 10;
+  };
+  auto options = std::make_shared<Options>();
+  app->add_option("file", options->file, "the checkpoint; nothing in it is run")->required();
+  app->add_option("--model", options->model, "what it holds the weights of, see `espalier list models`")->required();
+  app->add_option("--image", options->image, "height,width,channels")->delimiter(',')->expected(3)->capture_default_str();
+  app->add_option("--classes", options->classes)->check(CLI::Range(1, 1 << 16))->capture_default_str();
+  app->add_option("-o,--output", options->out, "the .safetensors file to write")->required();
+  app->callback([options] {
+    layers::Network network = layers::make_model(options->model, Shape(options->image), options->classes);
+    const interchange::Checkpoint checkpoint = interchange::read_checkpoint(options->file);
+    const interchange::Filled filled = interchange::fill_network(checkpoint, network, options->file);
+    save_network(options->out, network);
+    print(fmt::format("{}: {} parameters of '{}'\n", options->out, network.parameter_count(), options->model));
+    if (!filled.prefix.empty()) print(fmt::format("Stripped from every name: {}\n", filled.prefix));
+    if (!filled.ignored.empty()) print(fmt::format("Only training uses: {}\n", fmt::join(filled.ignored, ", ")));
+    if (!checkpoint.ignored.empty()) print(fmt::format("Left out: {}\n", fmt::join(checkpoint.ignored, ", ")));
+  });
+}
+
+void add_export(CLI::App& program) {
+  auto* app = program.add_subcommand("export", "Write a model for other programs");
+  app->footer("Example:\n  espalier export runs/mine/model.esp --format safetensors-torch -o mine.safetensors");
+  auto model = std::make_shared<std::string>();
+  auto format = std::make_shared<std::string>();
+  auto out = std::make_shared<std::string>();
+  app->add_option("model", *model, "a .safetensors or .esp file")->required();
+  app->add_option("--format", *format, "safetensors-torch: a state_dict in PyTorch's layouts")
+      ->required()
+      ->check(CLI::IsMember({"safetensors-torch"}));
+  app->add_option("-o,--output", *out, "the file to write")->required();
+  app->callback([=] {
+    LoadedModel loaded = load(*model, Device::cpu);
+    write_safetensors(*out, {interchange::torch_state(loaded.model.network), {{"format", "pt"}}});
+  });
+}
+
 template <typename Rows>
 void print_rows(const Rows& rows) {
   for (const auto& row : rows) print(fmt::format("{:<22} {}\n", row.name, row.description));
@@ -220,6 +265,8 @@ int command(int argc, char** argv) {
   add_run(program, common);
   add_evaluate(program, common);
   add_inspect(program);
+  add_import(program);
+  add_export(program);
   add_list(program);
   add_table(program);
   add_bench(program, common);

@@ -99,8 +99,11 @@ void save_model(const std::filesystem::path& folder, Model& model) {
   };
   put(paths::masks(folder), masks);
   put(paths::codebooks(folder), codebooks);
-  write_safetensors(paths::model(folder), {on_host(model.network.state()),
-                                           {{std::string(kDescription), model.network.description()}}});
+  save_network(paths::model(folder), model.network);
+}
+
+void save_network(const std::filesystem::path& file, layers::Network& network) {
+  write_safetensors(file, {on_host(network.state()), {{std::string(kDescription), network.description()}}});
 }
 
 layers::Network load_network(const std::filesystem::path& file, Device device) {

@@ -25,7 +25,8 @@ struct Model {
 // it where there are any. Each file is written atomically. Loading throws Error for anything damaged or inconsistent.
 void save_model(const std::filesystem::path& folder, Model& model);
 Model load_model(const std::filesystem::path& folder, Device device);
-// The network of one .safetensors file.
+// The network as one .safetensors file, and back.
+void save_network(const std::filesystem::path& file, layers::Network& network);
 layers::Network load_network(const std::filesystem::path& file, Device device);
 
 // The tensors of masks and codebooks under the names of a checkpoint, and back.

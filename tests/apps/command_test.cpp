@@ -233,8 +233,30 @@ TEST_CASE_METHOD(Fixture, "a table refuses to average runs that differ in more t
   CHECK(mixed.text.find("differ in more than the seed") != std::string::npos);
 }
 
+TEST_CASE_METHOD(Fixture, "a model exported in PyTorch's layouts is imported to the same bytes") {
+  REQUIRE(run("whole").code == 0);
+  const fs::path trained = fs::path(out("whole")) / "model.safetensors", torch = folder / "torch.safetensors",
+                 back = folder / "back.safetensors";
+  const Outcome exported =
+      espalier_command(fmt::format("export '{}' --format safetensors-torch -o '{}'", trained.string(), torch.string()));
+  INFO(exported.text);
+  REQUIRE(exported.code == 0);
+  const auto import_as = [&](const std::string& image) {
+    return espalier_command(
+        fmt::format("import '{}' --model lenet_300_100 --image {} -o '{}'", torch.string(), image, back.string()));
+  };
+  const Outcome misfit = import_as("8,8,1");
+  CHECK(misfit.code == 1);
+  CHECK(misfit.text.find("'fc1.weight' is float32 (300, 784), expected float32 (300, 64)") != std::string::npos);
+  CHECK_FALSE(fs::exists(back));
+  const Outcome imported = import_as("28,28,1");
+  INFO(imported.text);
+  REQUIRE(imported.code == 0);
+  CHECK(read_file(back) == read_file(trained));
+}
+
 TEST_CASE("every command has help with an example, and list names what is registered") {
-  for (const char* name : {"run", "evaluate", "inspect", "list", "table", "bench"}) {
+  for (const char* name : {"run", "evaluate", "inspect", "import", "export", "list", "table", "bench"}) {
     const Outcome help = espalier_command(std::string(name) + " --help");
     CHECK(help.code == 0);
     CHECK(help.text.find("Example:") != std::string::npos);

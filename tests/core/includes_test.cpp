@@ -19,9 +19,10 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"layers", {"core"}},
     {"datasets", {"core"}},
     {"training", {"core", "layers", "datasets"}},
+    {"interchange", {"core", "layers", "training"}},
     {"pruning", {"core", "layers", "datasets", "training"}},
     {"compression", {"core", "layers", "datasets", "training"}},
-    {"apps", {"core", "cuda", "layers", "datasets", "training", "pruning", "compression"}},
+    {"apps", {"core", "cuda", "layers", "datasets", "training", "interchange", "pruning", "compression"}},
 };
 
 std::string folder_of(const std::string& path) {
@@ -66,6 +67,7 @@ TEST_CASE("an include against the direction of dependencies, or not from the roo
   CHECK(violations("layers/a.h", "  #  include   \"pruning/b.h\"").size() == 1);
   CHECK(violations("datasets/a.h", "#include \"layers/b.h\"").size() == 1);
   CHECK(violations("training/a.h", "#include \"pruning/b.h\"").size() == 1);
+  CHECK(violations("training/a.h", "#include \"interchange/b.h\"").size() == 1);
   CHECK(violations("pruning/a.h", "#include \"compression/b.h\"").size() == 1);
   CHECK(violations("compression/a.h", "#include\"pruning/b.h\"").size() == 1);
   CHECK(violations("core/a.cpp", "#include \"a.h\"") ==

@@ -1,0 +1,147 @@
+#include "interchange/mapping.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace espalier::interchange {
+namespace {
+
+using layers::Network;
+
+constexpr std::string_view kPrefixes[] = {"module.", "_orig_mod.", "model."};
+constexpr std::string_view kCounter = ".num_batches_tracked";
+
+// A tensor whose image axes PyTorch orders otherwise: here its elements are (O, H, W, C), there (O, C, H, W),
+// whatever its shape says.
+struct Layout {
+  Shape here;   // the network's own shape
+  Shape image;  // (O, H, W, C); rank 0: the order is the same
+  Shape torch() const { return here.rank() == 4 ? Shape{image[0], image[3], image[1], image[2]} : here; }
+};
+
+// The (H, W, C) that a layer's flat output still consists of, after flattening and what works element by
+// element.
+std::optional<Shape> flattened_image(const Network& network, size_t index,
+                                     const std::vector<std::optional<Shape>>& before) {
+  static constexpr std::string_view kElementwise[] = {"relu",    "relu6",      "sigmoid", "tanh",
+                                                      "dropout", "batch_norm", "add",     "multiply"};
+  const auto& node = network.nodes()[index];
+  const int input = node.inputs.front();
+  if (node.type == "flatten") {
+    const Shape& image = network.image();
+    const Shape from = input < 0 ? Shape{1, image[0], image[1], image[2]}
+                                 : network.nodes()[static_cast<size_t>(input)].output;
+    if (from.rank() == 4) return Shape{from[1], from[2], from[3]};
+  }
+  if (input < 0) return {};
+  const auto& image = before[static_cast<size_t>(input)];
+  check(!image || node.type != "concat",
+        "[interchange] layer '{}' concatenates flattened images; their order is not translated",
+        node.layer->name());
+  const bool passes = node.type == "flatten" || std::ranges::count(kElementwise, node.type) != 0;
+  return passes ? image : std::nullopt;
+}
+
+std::map<std::string, Layout> layouts(const Network& network) {
+  std::map<std::string, Layout> result;
+  std::vector<std::optional<Shape>> images;
+  for (size_t index = 0; index < network.nodes().size(); ++index) {
+    const auto& node = network.nodes()[index];
+    const int input = node.inputs.front();
+    const std::optional<Shape> image = input < 0 ? std::nullopt : images[static_cast<size_t>(input)];
+    const auto add = [&](const std::string& name, const Shape& shape) {
+      Layout layout{shape, {}};
+      if (shape.rank() == 4) layout.image = shape;
+      if (image && shape.columns() == image->numel() && (node.type == "batch_norm" || shape.rank() == 2))
+        layout.image = Shape{shape.rows(), (*image)[0], (*image)[1], (*image)[2]};
+      result[name] = layout;
+    };
+    for (const Parameter& parameter : node.layer->parameters()) add(parameter.name, parameter.shape);
+    for (const layers::Buffer& buffer : node.layer->buffers()) add(buffer.name, buffer.shape);
+    images.push_back(flattened_image(network, index, images));
+  }
+  return result;
+}
+
+enum class Direction { from_torch, to_torch };
+
+Tensor translate(const Tensor& source, const Layout& layout, Direction direction) {
+  const Shape shape = direction == Direction::to_torch ? layout.torch() : layout.here;
+  if (layout.image.rank() == 0) return source.clone();
+  const std::vector<float> in = source.to_vector<float>();
+  std::vector<float> out(in.size());
+  const auto [rows, height, width, channels] =
+      std::array{layout.image[0], layout.image[1], layout.image[2], layout.image[3]};
+  size_t here = 0;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t place = 0; place < height * width; ++place)
+      for (int64_t channel = 0; channel < channels; ++channel, ++here) {
+        const auto torch = static_cast<size_t>((row * channels + channel) * height * width + place);
+        if (direction == Direction::to_torch) {
+          out[torch] = in[here];
+        } else {
+          out[here] = in[torch];
+        }
+      }
+  return Tensor::from(out, shape);
+}
+
+std::string shared_prefix(const Checkpoint& checkpoint) {
+  std::string prefix;
+  for (bool found = !checkpoint.tensors.empty(); found;) {
+    found = false;
+    for (const std::string_view candidate : kPrefixes) {
+      const std::string longer = prefix + std::string(candidate);
+      if (std::ranges::all_of(checkpoint.tensors,
+                              [&](const auto& item) { return item.first.starts_with(longer); })) {
+        prefix = longer;
+        found = true;
+      }
+    }
+  }
+  return prefix;
+}
+
+}  // namespace
+
+Filled fill_network(const Checkpoint& checkpoint, Network& network, const std::string& origin) {
+  Filled result{shared_prefix(checkpoint), {}};
+  const auto expected = layouts(network);
+  std::map<std::string, Tensor> state;
+  std::vector<std::string> problems;
+  for (const auto& [full, tensor] : checkpoint.tensors) {
+    const std::string name = full.substr(result.prefix.size());
+    const auto found = expected.find(name);
+    if (found == expected.end()) {
+      if (name.ends_with(kCounter)) {
+        result.ignored.push_back(full);
+      } else {
+        problems.push_back(fmt::format("'{}' {} is unused", full, tensor.shape().to_string()));
+      }
+    } else if (tensor.dtype() != DType::float32 || tensor.shape() != found->second.torch()) {
+      problems.push_back(fmt::format("'{}' is {} {}, expected float32 {}", full,
+                                     espalier::name(tensor.dtype()), tensor.shape().to_string(),
+                                     found->second.torch().to_string()));
+      state[name] = {};
+    } else {
+      state[name] = translate(tensor, found->second, Direction::from_torch);
+    }
+  }
+  for (const auto& [name, layout] : expected)
+    if (!state.contains(name))
+      problems.push_back(fmt::format("'{}' {} is missing", name, layout.torch().to_string()));
+  check(problems.empty(), "{}: the tensors do not fit '{}': {}", origin, network.name(),
+        fmt::join(problems, "; "));
+  network.load_state(state, Device::cpu, origin);
+  return result;
+}
+
+std::map<std::string, Tensor> torch_state(Network& network) {
+  const auto layout = layouts(network);
+  std::map<std::string, Tensor> result;
+  for (const auto& [name, tensor] : network.state())
+    result[name] = translate(tensor.to(Device::cpu), layout.at(name), Direction::to_torch);
+  return result;
+}
+
+}  // namespace espalier::interchange
