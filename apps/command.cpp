@@ -191,7 +191,7 @@ void add_export(CLI::App& program) {
       ->required()
       ->check(CLI::IsMember({"safetensors-torch"}));
   app->add_option("-o,--output", *out, "the file to write")->required();
-  app->callback([=] {
+  app->callback([model, out, format] {  // format: the option keeps a reference into it
     LoadedModel loaded = load(*model, Device::cpu);
     write_safetensors(*out, {interchange::torch_state(loaded.model.network), {{"format", "pt"}}});
   });
