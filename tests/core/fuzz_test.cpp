@@ -1,41 +1,14 @@
-#include <functional>
-
 #include "core/config.h"
 #include "core/io/safetensors.h"
-#include "tests/support/allocation.h"
 #include "tests/support/catch.h"
-#include "tests/support/mutate.h"
+#include "tests/support/fuzz.h"
 
 namespace espalier {
 namespace {
 
-constexpr uint64_t kMutations = 10'000;
 // A node of toml++ takes 70 to 200 bytes, a short inline table in an array about 95 bytes for each of its
 // characters.
 constexpr size_t kRecipeFactor = 128;
-
-// Reads damaged copies of `bytes`: each is read or is an Error, within 64 KiB and `factor` times its size of
-// memory.
-void fuzz(std::span<const std::byte> bytes, size_t factor,
-          const std::function<void(std::span<const std::byte>)>& read) {
-  uint64_t accepted = 0, refused = 0;
-  for (uint64_t seed = 0; seed < kMutations; ++seed) {
-    const auto damaged = test::mutate(bytes, seed);
-    const test::AllocationMeter meter;
-    try {
-      read(damaged);
-      ++accepted;
-    } catch (const Error&) {
-      ++refused;
-    }
-    const size_t bound = 65536 + factor * damaged.size();
-    if (meter.peak() > bound)
-      FAIL("seed " << seed << " took " << meter.peak() << " bytes; the bound is " << bound);
-  }
-  CHECK(accepted > 0);
-  CHECK(refused > 0);
-  CHECK(accepted + refused == kMutations);
-}
 
 TEST_CASE("a damaged safetensors file is read or is an Error, in bounded memory", "[fuzz]") {
   TensorFile file;
@@ -45,7 +18,7 @@ TEST_CASE("a damaged safetensors file is read or is an Error, in bounded memory"
   file.tensors["steps"] = Tensor::from<int64_t>(std::vector<int64_t>{123}, {});
   file.metadata = {{"network", "lenet"}, {"step", "17"}};
   const std::string bytes = encode_safetensors(file);
-  fuzz(std::as_bytes(std::span(bytes)), 16, [](auto damaged) {
+  test::fuzz(std::as_bytes(std::span(bytes)), 16, [](auto damaged) {
     const TensorFile read = decode_safetensors(damaged, "fuzz");
     for (const auto& [name, tensor] : read.tensors) static_cast<void>(tensor.bytes());
   });
@@ -68,7 +41,7 @@ optimizer = { kind = "sgd", momentum = 0.9 }
 type = "prune"
 schedule.final = 0.8
 )";
-  fuzz(std::as_bytes(std::span(recipe)), kRecipeFactor, [](auto damaged) {
+  test::fuzz(std::as_bytes(std::span(recipe)), kRecipeFactor, [](auto damaged) {
     const std::string_view text(reinterpret_cast<const char*>(damaged.data()), damaged.size());
     const Config root = Config::from_text(text, "fuzz");
     root.get_string("name");
