@@ -34,7 +34,8 @@ extern "C" void on_signal(int signal) {
 }
 
 void print(const std::string& text) {
-  check(std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0, "[output] cannot be written: {}", std::strerror(errno));
+  check(std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0, "[output] cannot be written: {}",
+        std::strerror(errno));
 }
 
 template <typename Rows>
@@ -49,7 +50,8 @@ std::string data_fault(const std::string& name) {
 }
 
 std::string assignment_fault(const std::string& text) {
-  return text.find('=') == std::string::npos ? fmt::format("'{}' is no assignment; expected key=value", text) : "";
+  return text.find('=') == std::string::npos ? fmt::format("'{}' is no assignment; expected key=value", text)
+                                             : "";
 }
 
 // Options that several commands share.
@@ -62,10 +64,12 @@ struct Common {
     app.add_option("--device", device, "cpu, cuda, or reference (slow, plain kernels)")
         ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
         ->capture_default_str();
-    app.add_option("--threads", threads, "how many threads to use; all cores unless given")->check(CLI::Range(1, 1024));
+    app.add_option("--threads", threads, "how many threads to use; all cores unless given")
+        ->check(CLI::Range(1, 1024));
   }
   void add_data_dir(CLI::App& app) {
-    app.add_option("--data-dir", data_dir, "where the data sets are; else $ESPALIER_DATA, then /usr/share/datasets");
+    app.add_option("--data-dir", data_dir,
+                   "where the data sets are; else $ESPALIER_DATA, then /usr/share/datasets");
   }
   void apply() const {
     if (threads > 0) omp_set_num_threads(threads);
@@ -74,7 +78,8 @@ struct Common {
 
 void add_run(CLI::App& program, Common& common) {
   auto* app = program.add_subcommand("run", "Run the stages of a recipe");
-  app->footer("Example:\n  espalier run apps/recipes/quickstart.toml --out runs/quickstart --set stage.1.epochs=5");
+  app->footer(
+      "Example:\n  espalier run apps/recipes/quickstart.toml --out runs/quickstart --set stage.1.epochs=5");
   auto options = std::make_shared<RunOptions>();
   auto seed = std::make_shared<std::optional<uint64_t>>();
   app->add_option("recipe", options->recipe, "the recipe, a TOML file")->required();
@@ -83,7 +88,8 @@ void add_run(CLI::App& program, Common& common) {
   app->add_option("--set", options->assignments, "change a value of the recipe: stage.3.epochs=5")
       ->allow_extra_args(false)
       ->check(assignment_fault);
-  app->add_flag("--resume", options->resume, "continue the run in the folder, to the same bits as if it had never stopped");
+  app->add_flag("--resume", options->resume,
+                "continue the run in the folder, to the same bits as if it had never stopped");
   common.add_to(*app);
   common.add_data_dir(*app);
   app->callback([options, seed, &common] {
@@ -94,7 +100,8 @@ void add_run(CLI::App& program, Common& common) {
     if (options->out.empty()) options->out = std::filesystem::path("runs") / options->recipe.stem();
     std::signal(SIGINT, on_signal);
     std::signal(SIGTERM, on_signal);
-    std::signal(SIGXFSZ, SIG_IGN);  // a file past the size limit is then an error of the write, as a full disk is
+    std::signal(SIGXFSZ,
+                SIG_IGN);  // a file past the size limit is then an error of the write, as a full disk is
     try {
       run(*options, interrupted);
     } catch (const Interrupted& stopped) {
@@ -112,7 +119,8 @@ void add_evaluate(CLI::App& program, Common& common) {
   auto data = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
   app->add_option("model", *model, "a .safetensors or .esp file")->required();
-  app->add_option("--data", *data, "a data set's name, see `espalier list datasets`, or a folder of images, with a /")
+  app->add_option("--data", *data,
+                  "a data set's name, see `espalier list datasets`, or a folder of images, with a /")
       ->required()
       ->check(data_fault);
   app->add_flag("--json", *as_json, "print JSON");
@@ -134,14 +142,16 @@ void add_evaluate(CLI::App& program, Common& common) {
                 .dump(1) +
             "\n");
     } else {
-      print(fmt::format("{} on {}: accuracy {} (error {}), loss {:.4f}, {} images\n", *model, *data, percent(result.accuracy()),
-                        percent(1 - result.accuracy()), result.loss, result.images));
+      print(fmt::format("{} on {}: accuracy {} (error {}), loss {:.4f}, {} images\n", *model, *data,
+                        percent(result.accuracy()), percent(1 - result.accuracy()), result.loss,
+                        result.images));
     }
   });
 }
 
 void add_inspect(CLI::App& program) {
-  auto* app = program.add_subcommand("inspect", "Show a model layer by layer: shapes, nonzeros, FLOPs, bits and bytes");
+  auto* app = program.add_subcommand("inspect",
+                                     "Show a model layer by layer: shapes, nonzeros, FLOPs, bits and bytes");
   app->footer("Example:\n  espalier inspect runs/quickstart/model.esp");
   auto model = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
@@ -155,7 +165,8 @@ void add_inspect(CLI::App& program) {
 }
 
 void add_import(CLI::App& program) {
-  auto* app = program.add_subcommand("import", "Turn a checkpoint of PyTorch, NumPy (.npz) or safetensors into a model");
+  auto* app = program.add_subcommand(
+      "import", "Turn a checkpoint of PyTorch, NumPy (.npz) or safetensors into a model");
   app->footer("Example:\n  espalier import lenet5.pt --model lenet5 --image 28,28,1 -o lenet5.safetensors");
   struct Options {
     std::string file, model, out;
@@ -164,8 +175,12 @@ void add_import(CLI::App& program) {
   };
   auto options = std::make_shared<Options>();
   app->add_option("file", options->file, "the checkpoint; nothing in it is run")->required();
-  app->add_option("--model", options->model, "what it holds the weights of, see `espalier list models`")->required();
-  app->add_option("--image", options->image, "height,width,channels")->delimiter(',')->expected(3)->capture_default_str();
+  app->add_option("--model", options->model, "what it holds the weights of, see `espalier list models`")
+      ->required();
+  app->add_option("--image", options->image, "height,width,channels")
+      ->delimiter(',')
+      ->expected(3)
+      ->capture_default_str();
   app->add_option("--classes", options->classes)->check(CLI::Range(1, 1 << 16))->capture_default_str();
   app->add_option("-o,--output", options->out, "the .safetensors file to write")->required();
   app->callback([options] {
@@ -173,16 +188,20 @@ void add_import(CLI::App& program) {
     const interchange::Checkpoint checkpoint = interchange::read_checkpoint(options->file);
     const interchange::Filled filled = interchange::fill_network(checkpoint, network, options->file);
     save_network(options->out, network);
-    print(fmt::format("{}: {} parameters of '{}'\n", options->out, network.parameter_count(), options->model));
+    print(
+        fmt::format("{}: {} parameters of '{}'\n", options->out, network.parameter_count(), options->model));
     if (!filled.prefix.empty()) print(fmt::format("Stripped from every name: {}\n", filled.prefix));
-    if (!filled.ignored.empty()) print(fmt::format("Only training uses: {}\n", fmt::join(filled.ignored, ", ")));
-    if (!checkpoint.ignored.empty()) print(fmt::format("Left out: {}\n", fmt::join(checkpoint.ignored, ", ")));
+    if (!filled.ignored.empty())
+      print(fmt::format("Only training uses: {}\n", fmt::join(filled.ignored, ", ")));
+    if (!checkpoint.ignored.empty())
+      print(fmt::format("Left out: {}\n", fmt::join(checkpoint.ignored, ", ")));
   });
 }
 
 void add_export(CLI::App& program) {
   auto* app = program.add_subcommand("export", "Write a model for other programs");
-  app->footer("Example:\n  espalier export runs/mine/model.esp --format safetensors-torch -o mine.safetensors");
+  app->footer(
+      "Example:\n  espalier export runs/mine/model.esp --format safetensors-torch -o mine.safetensors");
   auto model = std::make_shared<std::string>();
   auto format = std::make_shared<std::string>();
   auto out = std::make_shared<std::string>();
@@ -203,11 +222,13 @@ void print_rows(const Rows& rows) {
 }
 
 void add_list(CLI::App& program) {
-  auto* app = program.add_subcommand("list", "List what there is: models, datasets, stages, criteria, layers or tables");
+  auto* app = program.add_subcommand(
+      "list", "List what there is: models, datasets, stages, criteria, layers or tables");
   app->footer("Example:\n  espalier list stages");
   auto kind = std::make_shared<std::string>();
-  app->add_option("kind", *kind)->required()->check(
-      CLI::IsMember({"models", "datasets", "stages", "criteria", "layers", "tables"}));
+  app->add_option("kind", *kind)
+      ->required()
+      ->check(CLI::IsMember({"models", "datasets", "stages", "criteria", "layers", "tables"}));
   app->callback([=] {
     if (*kind == "models") print_rows(layers::models());
     if (*kind == "datasets") print_rows(datasets::sources());
@@ -219,8 +240,10 @@ void add_list(CLI::App& program) {
 }
 
 void add_table(CLI::App& program) {
-  auto* app = program.add_subcommand("table", "Render a paper's table from the summaries of runs, as Markdown");
-  app->footer("Example:\n  espalier table deep-compression docs/results/lenet-5-*.json -o docs/deep-compression.md");
+  auto* app =
+      program.add_subcommand("table", "Render a paper's table from the summaries of runs, as Markdown");
+  app->footer(
+      "Example:\n  espalier table deep-compression docs/results/lenet-5-*.json -o docs/deep-compression.md");
   auto name = std::make_shared<std::string>();
   auto files = std::make_shared<std::vector<std::string>>();
   auto out = std::make_shared<std::string>();
@@ -238,11 +261,16 @@ void add_table(CLI::App& program) {
 }
 
 void add_bench(CLI::App& program, Common& common) {
-  auto* app = program.add_subcommand("bench", "Measure training speed beside PyTorch's, alternating, in one run");
+  auto* app =
+      program.add_subcommand("bench", "Measure training speed beside PyTorch's, alternating, in one run");
   app->footer("Example:\n  espalier bench --repeats 5 --threads 2");
   auto options = std::make_shared<BenchOptions>();
-  app->add_option("--repeats", options->repeats, "runs of each side; the median counts")->check(CLI::Range(1, 99))->capture_default_str();
-  app->add_option("--seconds", options->seconds, "length of one run")->check(CLI::Range(0.01, 600.0))->capture_default_str();
+  app->add_option("--repeats", options->repeats, "runs of each side; the median counts")
+      ->check(CLI::Range(1, 99))
+      ->capture_default_str();
+  app->add_option("--seconds", options->seconds, "length of one run")
+      ->check(CLI::Range(0.01, 600.0))
+      ->capture_default_str();
   app->add_option("--batch-size", options->batch_size)->check(CLI::Range(1, 65536))->capture_default_str();
   app->add_option("--python", options->python, "the interpreter that has PyTorch")->capture_default_str();
   app->add_option("-o,--output", options->output, "also write the table, as Markdown, to this file");

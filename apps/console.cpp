@@ -9,7 +9,8 @@ namespace espalier::apps {
 
 Console::Console(const std::filesystem::path& log) : terminal_(isatty(STDOUT_FILENO) != 0) {
   try {
-    log_ = std::make_shared<spdlog::logger>("run", std::make_shared<spdlog::sinks::basic_file_sink_mt>(log.string()));
+    log_ = std::make_shared<spdlog::logger>(
+        "run", std::make_shared<spdlog::sinks::basic_file_sink_mt>(log.string()));
   } catch (const spdlog::spdlog_ex& error) {
     fail("{}: cannot be written: {}", log.string(), error.what());
   }
@@ -17,7 +18,9 @@ Console::Console(const std::filesystem::path& log) : terminal_(isatty(STDOUT_FIL
   log_->flush_on(spdlog::level::info);
 }
 
-Console::~Console() { clear_bar(); }
+Console::~Console() {
+  clear_bar();
+}
 
 void Console::clear_bar() {
   if (bar_) std::fputs("\r\033[K", stdout);
@@ -40,9 +43,9 @@ void Console::progress(const Progress& now) {
   std::string bar;
   for (int64_t i = 0; i < kWidth; ++i) bar += i < filled ? "█" : "░";
   const auto seconds = static_cast<int64_t>(now.seconds_left + 0.5);
-  const std::string text = fmt::format("\r{} epoch {}/{}  loss {:.4f}  accuracy {:.2f} %  {:.0f} images/s  {}:{:02} left", bar,
-                                       now.epoch, now.epochs, now.loss, 100 * now.accuracy, now.images_per_second, seconds / 60,
-                                       seconds % 60);
+  const std::string text = fmt::format(
+      "\r{} epoch {}/{}  loss {:.4f}  accuracy {:.2f} %  {:.0f} images/s  {}:{:02} left", bar, now.epoch,
+      now.epochs, now.loss, 100 * now.accuracy, now.images_per_second, seconds / 60, seconds % 60);
   std::fputs((text + "\033[K").c_str(), stdout);
   std::fflush(stdout);
   bar_ = true;

@@ -1,16 +1,17 @@
 #pragma once
 
+#include <spdlog/logger.h>
+
 #include <chrono>
 #include <filesystem>
 #include <memory>
-#include <spdlog/logger.h>
 
 #include "training/stage.h"
 
 namespace espalier::apps {
 
-// Shows a run: lines go to standard output and, with a time, to the run's log; progress is a bar that redraws itself on a terminal and is
-// left out elsewhere, where the line per epoch tells enough.
+// Shows a run: lines go to standard output and, with a time, to the run's log; progress is a bar that redraws
+// itself on a terminal and is left out elsewhere, where the line per epoch tells enough.
 class Console final : public Reporter {
  public:
   explicit Console(const std::filesystem::path& log);

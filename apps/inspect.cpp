@@ -29,11 +29,12 @@ json inspect(LoadedModel& loaded) {
     for (const Parameter& parameter : node.layer->parameters()) {
       const std::vector<float> values = parameter.variable.value().to_vector<float>();
       const auto nonzeros = std::ranges::count_if(values, [](float value) { return value != 0; });
-      json tensor = {{"name", parameter.name},
-                     {"shape", std::vector<int64_t>(parameter.shape.begin(), parameter.shape.end())},
-                     {"parameters", parameter.shape.numel()},
-                     {"nonzeros", nonzeros},
-                     {"density", static_cast<double>(nonzeros) / static_cast<double>(parameter.shape.numel())}};
+      json tensor = {
+          {"name", parameter.name},
+          {"shape", std::vector<int64_t>(parameter.shape.begin(), parameter.shape.end())},
+          {"parameters", parameter.shape.numel()},
+          {"nonzeros", nonzeros},
+          {"density", static_cast<double>(nonzeros) / static_cast<double>(parameter.shape.numel())}};
       const auto size = std::ranges::find(loaded.sizes, parameter.name, &compression::EspTensorSize::name);
       if (size != loaded.sizes.end()) {
         tensor.update(compression::to_json(*size));
@@ -65,12 +66,13 @@ std::string inspect_text(const json& inspected) {
     bool first = true;
     for (const json& tensor : layer.at("tensors")) {
       const int64_t parameters = tensor.at("parameters");
-      std::vector<std::string> row = {tensor.at("name"),
-                                      fmt::format("{}", fmt::join(tensor.at("shape").get<std::vector<int64_t>>(), "x")),
-                                      grouped(parameters),
-                                      grouped(tensor.at("nonzeros")),
-                                      percent(tensor.at("density"), 1),
-                                      first ? grouped(layer.at("flops")) : ""};
+      std::vector<std::string> row = {
+          tensor.at("name"),
+          fmt::format("{}", fmt::join(tensor.at("shape").get<std::vector<int64_t>>(), "x")),
+          grouped(parameters),
+          grouped(tensor.at("nonzeros")),
+          percent(tensor.at("density"), 1),
+          first ? grouped(layer.at("flops")) : ""};
       if (!compressed) {
         row.push_back(grouped(4 * parameters));
       } else {
@@ -82,16 +84,19 @@ std::string inspect_text(const json& inspected) {
         row.push_back(bits("weight_bits", "huffman_weight_bits"));
         row.push_back(bits("index_bits", "huffman_index_bits"));
         row.push_back(grouped(tensor.at("section_bytes")));
-        for (const char* stage : {"P", "P+Q", "P+Q+H"}) row.push_back(percent(tensor.at("rates").at(stage), 1));
+        for (const char* stage : {"P", "P+Q", "P+Q+H"})
+          row.push_back(percent(tensor.at("rates").at(stage), 1));
       }
       table.add(std::move(row));
       first = false;
     }
   }
-  return fmt::format("{}\n{}: {} parameters, {} nonzeros, {} FLOPs per image, {} bytes on disk ({:.1f}x smaller than float32)\n",
-                     table.text(), inspected.at("network").get<std::string>(), grouped(inspected.at("parameters")),
-                     grouped(inspected.at("nonzeros")), grouped(inspected.at("flops")), grouped(inspected.at("bytes")),
-                     inspected.at("ratio").get<double>());
+  return fmt::format(
+      "{}\n{}: {} parameters, {} nonzeros, {} FLOPs per image, {} bytes on disk ({:.1f}x smaller than "
+      "float32)\n",
+      table.text(), inspected.at("network").get<std::string>(), grouped(inspected.at("parameters")),
+      grouped(inspected.at("nonzeros")), grouped(inspected.at("flops")), grouped(inspected.at("bytes")),
+      inspected.at("ratio").get<double>());
 }
 
 }  // namespace espalier::apps

@@ -7,10 +7,11 @@
 
 namespace espalier::apps {
 
-// A model layer by layer: {"network", "bytes", "parameters", "nonzeros", "flops", "layers": [{"name", "type", "output", "flops", "tensors":
-// [{"name", "shape", "parameters", "nonzeros", "density", …}]}]}. For a compressed file each weight also has what the paper's tables show: bits per weight and
-// index before and after Huffman coding, and its size as a share of float32 after pruning and quantization ("P+Q") and with Huffman
-// codes ("P+Q+H").
+// A model layer by layer: {"network", "bytes", "parameters", "nonzeros", "flops", "layers": [{"name", "type",
+// "output", "flops", "tensors":
+// [{"name", "shape", "parameters", "nonzeros", "density", …}]}]}. For a compressed file each weight also has
+// what the paper's tables show: bits per weight and index before and after Huffman coding, and its size as a
+// share of float32 after pruning and quantization ("P+Q") and with Huffman codes ("P+Q+H").
 nlohmann::json inspect(LoadedModel& loaded);
 std::string inspect_text(const nlohmann::json& inspected);
 

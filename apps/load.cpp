@@ -10,7 +10,10 @@ namespace espalier::apps {
 LoadedModel load(const std::filesystem::path& file, Device device) {
   const std::vector<std::byte> bytes = read_file(file);
   if (!compression::is_esp(bytes))
-    return {.model = {load_network(file, device), {}, {}}, .bytes = bytes.size(), .compressed = false, .sizes = {}};
+    return {.model = {load_network(file, device), {}, {}},
+            .bytes = bytes.size(),
+            .compressed = false,
+            .sizes = {}};
   compression::EspDecoded decoded = compression::decode_esp(bytes, file.string());
   return {.model = compression::from_esp(decoded.file, device, file.string()),
           .bytes = bytes.size(),

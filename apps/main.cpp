@@ -1,3 +1,5 @@
 #include "apps/command.h"
 
-int main(int argc, char** argv) { return espalier::apps::command(argc, argv); }
+int main(int argc, char** argv) {
+  return espalier::apps::command(argc, argv);
+}

@@ -51,8 +51,8 @@ Recipe read_recipe(const RunOptions& options) {
   data.finish();
   const Config model = config.table("model");
   recipe.model_name = model.get_string("name");
-  recipe.initialiser =
-      layers::initialiser_from_name(model.get_choice("initialiser", layers::initialiser_names(), "kaiming_normal"));
+  recipe.initialiser = layers::initialiser_from_name(
+      model.get_choice("initialiser", layers::initialiser_names(), "kaiming_normal"));
   model.finish();
   recipe.stages = read_stages(config);
   config.finish();
@@ -74,8 +74,10 @@ void claim(const fs::path& out, const std::string& recipe, bool resume) {
     write_file(path, recipe);
     return;
   }
-  check(resume, "{}: holds a run already; continue it with --resume, or name another folder with --out", out.string());
-  check(read_text(path) == recipe, "{}: differs from the recipe, seed and settings given now; resume with those of the run",
+  check(resume, "{}: holds a run already; continue it with --resume, or name another folder with --out",
+        out.string());
+  check(read_text(path) == recipe,
+        "{}: differs from the recipe, seed and settings given now; resume with those of the run",
         path.string());
 }
 
@@ -94,27 +96,31 @@ class Pipeline {
 
   json run(Model model, const datasets::Split& data) {
     for (const std::string& note : data.notes) console_.line(note);
-    console_.line(fmt::format("{}: {} on {}, {} training images, seed {}", recipe_.name, recipe_.model_name, recipe_.data_name,
-                              data.train->size(), recipe_.seed));
+    console_.line(fmt::format("{}: {} on {}, {} training images, seed {}", recipe_.name, recipe_.model_name,
+                              recipe_.data_name, data.train->size(), recipe_.seed));
     const size_t finished = skip_finished();
     if (finished == 0) {
       model.network.initialise(recipe_.initialiser, recipe_.seed, options_.device);
     } else {
       model = load_model(folder(finished), options_.device);
     }
-    for (size_t number = finished + 1; number <= recipe_.stages.size(); ++number) run_stage(number, model, data);
+    for (size_t number = finished + 1; number <= recipe_.stages.size(); ++number)
+      run_stage(number, model, data);
     return finish();
   }
 
  private:
-  fs::path folder(size_t number) const { return paths::stage(options_.out, number, recipe_.stages[number - 1].type); }
+  fs::path folder(size_t number) const {
+    return paths::stage(options_.out, number, recipe_.stages[number - 1].type);
+  }
 
   size_t skip_finished() {
     size_t number = 0;
     while (number < recipe_.stages.size() && fs::exists(paths::done(folder(number + 1))))
       rows_.push_back(read_json(paths::done(folder(++number))));
     if (number > 0)
-      console_.line(fmt::format("{} of {} stages are done already\n\n{}", number, recipe_.stages.size(), report(rows_)));
+      console_.line(fmt::format("{} of {} stages are done already\n\n{}", number, recipe_.stages.size(),
+                                report(rows_)));
     return number;
   }
 
@@ -134,7 +140,8 @@ class Pipeline {
     stage.stage->run(context);
 
     save_model(path, model);
-    const fs::path artifact = fs::exists(paths::compressed(path)) ? paths::compressed(path) : paths::model(path);
+    const fs::path artifact =
+        fs::exists(paths::compressed(path)) ? paths::compressed(path) : paths::model(path);
     json row = measure(model, evaluate(model.network, data.test, options_.device), fs::file_size(artifact));
     row["stage"] = path.filename().string();
     row["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -151,20 +158,16 @@ class Pipeline {
     for (size_t number = 1; number <= recipe_.stages.size(); ++number) {
       const fs::path path = folder(number);
       if (fs::exists(paths::metrics(path))) metrics += read_text(paths::metrics(path));
-      if (fs::exists(paths::compressed(path))) write_file(paths::compressed(options_.out), read_file(paths::compressed(path)));
+      if (fs::exists(paths::compressed(path)))
+        write_file(paths::compressed(options_.out), read_file(paths::compressed(path)));
     }
     write_file(paths::metrics(options_.out), metrics);
     write_file(paths::model(options_.out), read_file(paths::model(folder(recipe_.stages.size()))));
-    const json summary = {{"espalier", version()},
-                          {"commit", commit()},
-                          {"machine", machine()},
-                          {"device", std::string(name(options_.device))},
-                          {"recipe", recipe_.name},
-                          {"model", recipe_.model_name},
-                          {"data", recipe_.data_name},
-                          {"seed", recipe_.seed},
-                          {"settings", recipe_.text},
-                          {"stages", rows_}};
+    const json summary = {{"espalier", version()},     {"commit", commit()},
+                          {"machine", machine()},      {"device", std::string(name(options_.device))},
+                          {"recipe", recipe_.name},    {"model", recipe_.model_name},
+                          {"data", recipe_.data_name}, {"seed", recipe_.seed},
+                          {"settings", recipe_.text},  {"stages", rows_}};
     write_file(paths::summary(options_.out), summary.dump(1) + "\n");
     return summary;
   }
@@ -183,7 +186,8 @@ json run(const RunOptions& options, const std::atomic<bool>& interrupted) {
   Recipe recipe = read_recipe(options);
   static_cast<void>(backend(options.device));
   const datasets::Split data = datasets::load(recipe.data_name, recipe.data);
-  Model model{layers::make_model(recipe.model_name, data.train->image_shape(), data.train->classes()), {}, {}};
+  Model model{
+      layers::make_model(recipe.model_name, data.train->image_shape(), data.train->classes()), {}, {}};
   for (const RecipeStage& stage : recipe.stages) stage.stage->check(model.network);
   claim(options.out, recipe.text, options.resume);
   return Pipeline(options, recipe, interrupted).run(std::move(model), data);

@@ -10,20 +10,26 @@ namespace espalier::apps {
 std::span<const StageRow> stages() {
   static constexpr StageRow kStages[] = {
       {"train",
-       "minimise the cross-entropy, masks and shared weights held: epochs, batch_size, learning_rate, label_smoothing, "
-       "checkpoint_seconds, optimizer {kind, momentum, nesterov, beta1, beta2, epsilon, weight_decay, decay_biases_and_norms}, "
+       "minimise the cross-entropy, masks and shared weights held: epochs, batch_size, learning_rate, "
+       "label_smoothing, "
+       "checkpoint_seconds, optimizer {kind, momentum, nesterov, beta1, beta2, epsilon, weight_decay, "
+       "decay_biases_and_norms}, "
        "schedule {kind, warmup_epochs, ...}",
        make_train_stage},
       {"prune",
-       "zero the lowest weights and retrain the rest: criterion, scope (layer, global, quality), density, layers {name = "
-       "density}, quality, density_schedule (one_shot, linear, cubic), rounds, rounds_end, and the keys of train",
+       "zero the lowest weights and retrain the rest: criterion, scope (layer, global, quality), density, "
+       "layers {name = "
+       "density}, quality, density_schedule (one_shot, linear, cubic), rounds, rounds_end, and the keys of "
+       "train",
        pruning::make_prune_stage},
       {"quantize",
-       "share weights by k-means and train the centroids: bits, layers {name = bits}, initialisation (linear, density, random), "
+       "share weights by k-means and train the centroids: bits, layers {name = bits}, initialisation "
+       "(linear, density, random), "
        "and the keys of train",
        compression::make_quantize_stage},
       {"encode",
-       "write model.esp with Huffman codes and go on with what it decodes to: index_bits_convolution, index_bits_linear (0: the "
+       "write model.esp with Huffman codes and go on with what it decodes to: index_bits_convolution, "
+       "index_bits_linear (0: the "
        "smallest)",
        compression::make_encode_stage},
       {"evaluate", "change nothing; the report evaluates the model after every stage", make_evaluate_stage},

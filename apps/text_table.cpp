@@ -20,7 +20,8 @@ std::string padded(const std::string& text, size_t width, bool left) {
 }  // namespace
 
 void TextTable::add(std::vector<std::string> row) {
-  check(row.size() == header_.size(), "[table] a row of {} cells under {} columns", row.size(), header_.size());
+  check(row.size() == header_.size(), "[table] a row of {} cells under {} columns", row.size(),
+        header_.size());
   rows_.push_back(std::move(row));
 }
 
@@ -64,7 +65,8 @@ std::string TextTable::markdown() const {
   line(header_);
   result += "|";
   for (size_t column = 0; column < width.size(); ++column)
-    result += column == 0 ? std::string(width[column] + 2, '-') + "|" : std::string(width[column] + 1, '-') + ":|";
+    result +=
+        column == 0 ? std::string(width[column] + 2, '-') + "|" : std::string(width[column] + 1, '-') + ":|";
   result += "\n";
   for (const auto& row : rows_) line(row);
   return result;
@@ -77,6 +79,8 @@ std::string grouped(int64_t number) {
   return digits;
 }
 
-std::string percent(double share, int digits) { return fmt::format("{:.{}f} %", 100 * share, digits); }
+std::string percent(double share, int digits) {
+  return fmt::format("{:.{}f} %", 100 * share, digits);
+}
 
 }  // namespace espalier::apps

@@ -5,7 +5,8 @@
 
 namespace espalier::apps {
 
-// Rows of text under a header, drawn as aligned columns (the first to the left, the others to the right) or as Markdown.
+// Rows of text under a header, drawn as aligned columns (the first to the left, the others to the right) or
+// as Markdown.
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> header) : header_(std::move(header)) {}

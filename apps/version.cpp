@@ -8,8 +8,12 @@
 
 namespace espalier::apps {
 
-std::string version() { return ESPALIER_VERSION; }
-std::string commit() { return ESPALIER_COMMIT; }
+std::string version() {
+  return ESPALIER_VERSION;
+}
+std::string commit() {
+  return ESPALIER_COMMIT;
+}
 
 nlohmann::json machine() {
   std::string processor = "unknown";

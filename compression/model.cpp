@@ -32,7 +32,8 @@ EspFile to_esp(Model& model, int index_bits_convolution, int index_bits_linear) 
     entry.sparse = model.masks.contains(name);
     entry.index_bits = tensor.shape().rank() == 4 ? index_bits_convolution : index_bits_linear;
     if (const auto codebook = model.codebooks.find(name); codebook != model.codebooks.end())
-      entry.codebook = Codebook{codebook->second.centroids.to(Device::cpu), codebook->second.codes.to(Device::cpu)};
+      entry.codebook =
+          Codebook{codebook->second.centroids.to(Device::cpu), codebook->second.codes.to(Device::cpu)};
     file.tensors.push_back(std::move(entry));
   }
   return file;
@@ -42,14 +43,16 @@ Model from_esp(const EspFile& file, Device device, const std::string& origin) {
   Model model{layers::Network::from_description(file.description, origin), {}, {}};
   std::map<std::string, Tensor> state;
   for (const EspTensor& tensor : file.tensors) {
-    check(state.emplace(tensor.name, tensor.values).second, "{}: [esp] tensor '{}' stands twice", origin, tensor.name);
+    check(state.emplace(tensor.name, tensor.values).second, "{}: [esp] tensor '{}' stands twice", origin,
+          tensor.name);
   }
   model.network.load_state(state, device, origin);
   return model;
 }
 
 bool is_esp(std::span<const std::byte> bytes) {
-  return bytes.size() >= kEspMagic.size() && std::memcmp(bytes.data(), kEspMagic.data(), kEspMagic.size()) == 0;
+  return bytes.size() >= kEspMagic.size() &&
+         std::memcmp(bytes.data(), kEspMagic.data(), kEspMagic.size()) == 0;
 }
 
 Model load_esp(const std::filesystem::path& path, Device device) {

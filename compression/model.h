@@ -7,8 +7,8 @@
 
 namespace espalier::compression {
 
-// A model as the contents of a compressed file, and back. Decoding throws Error, beginning with `origin`, for contents that do not fit
-// the network described there.
+// A model as the contents of a compressed file, and back. Decoding throws Error, beginning with `origin`, for
+// contents that do not fit the network described there.
 EspFile to_esp(Model& model, int index_bits_convolution, int index_bits_linear);
 Model from_esp(const EspFile& file, Device device, const std::string& origin);
 // Whether a file begins as a compressed one does.

@@ -23,7 +23,8 @@ Backend& backend(Device device) {
       static Backend& instance = *new reference::ReferenceBackend;
       return instance;
     }
-    case Device::cuda: return cuda_backend();
+    case Device::cuda:
+      return cuda_backend();
   }
   fail("[backend] unknown device {}", static_cast<int>(device));
 }

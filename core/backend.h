@@ -33,8 +33,9 @@ struct Pool2dOptions {
   std::array<int, 2> kernel = {2, 2};
   std::array<int, 2> stride = {2, 2};
   std::array<int, 2> padding = {0, 0};
-  bool ceil_mode = false;          // round the output size up (Caffe) instead of down
-  bool count_include_pad = false;  // average pooling: divide by the window cut to the padded image, padding included
+  bool ceil_mode = false;  // round the output size up (Caffe) instead of down
+  bool count_include_pad =
+      false;  // average pooling: divide by the window cut to the padded image, padding included
 };
 
 struct BatchNormOptions {
@@ -65,10 +66,10 @@ struct AdamOptions {
   int64_t step = 1;        // counts from 1, for the bias corrections
 };
 
-// What runs inside a training step, on one device. Callers (core/ops, core/optim) check arguments and infer shapes;
-// a kernel gets valid, contiguous tensors of its own device. Floating tensors are float32 (Device::reference also takes
-// float64, all floating arguments of one call alike). Outputs are allocated by the caller and must not overlap
-// inputs unless stated. Results do not depend on the number of threads.
+// What runs inside a training step, on one device. Callers (core/ops, core/optim) check arguments and infer
+// shapes; a kernel gets valid, contiguous tensors of its own device. Floating tensors are float32
+// (Device::reference also takes float64, all floating arguments of one call alike). Outputs are allocated by
+// the caller and must not overlap inputs unless stated. Results do not depend on the number of threads.
 //
 // A backend overrides what it implements; the others throw "[op] not implemented on <device>".
 class Backend {
@@ -85,32 +86,39 @@ class Backend {
   virtual void synchronize() {}
 
   // Elementwise; y may be x (or a, or b).
-  virtual void fill(Tensor& y, double value);                                      // any dtype
-  virtual void axpby(double alpha, const Tensor& x, double beta, Tensor& y);       // y = alpha x + beta y; beta 0 does not read y
+  virtual void fill(Tensor& y, double value);  // any dtype
+  virtual void axpby(double alpha, const Tensor& x, double beta,
+                     Tensor& y);  // y = alpha x + beta y; beta 0 does not read y
   virtual void unary(UnaryOp op, const Tensor& x, Tensor& y);
-  virtual void unary_backward(UnaryOp op, const Tensor& y, const Tensor& dy, Tensor& dx);  // from the *output* y; dx may be dy
+  virtual void unary_backward(UnaryOp op, const Tensor& y, const Tensor& dy,
+                              Tensor& dx);  // from the *output* y; dx may be dy
   virtual void binary(BinaryOp op, const Tensor& a, const Tensor& b, Tensor& y);
-  virtual void broadcast_scalar(const Tensor& scalar, double factor, Tensor& y);   // y[i] = factor * scalar[0]
-  // y[i] = x[i] / (1 - p) where the i-th uniform draw of `key` is >= p, else 0. The backward is the same call on dy.
+  virtual void broadcast_scalar(const Tensor& scalar, double factor, Tensor& y);  // y[i] = factor * scalar[0]
+  // y[i] = x[i] / (1 - p) where the i-th uniform draw of `key` is >= p, else 0. The backward is the same call
+  // on dy.
   virtual void dropout(const Tensor& x, double p, RandomKey key, Tensor& y);
 
   // Rows and channels: x is viewed as (rows, columns) with columns the last axis.
-  virtual void add_bias(const Tensor& x, const Tensor& bias, Tensor& y);           // y may be x
-  virtual void sum_rows(const Tensor& x, Tensor& y);                               // y[c] = sum over rows of x[r][c]
-  virtual void sum(const Tensor& x, Tensor& y);                                    // y[0] = sum of all elements
+  virtual void add_bias(const Tensor& x, const Tensor& bias, Tensor& y);  // y may be x
+  virtual void sum_rows(const Tensor& x, Tensor& y);                      // y[c] = sum over rows of x[r][c]
+  virtual void sum(const Tensor& x, Tensor& y);                           // y[0] = sum of all elements
   // For every row: y[r][y_offset .. +count) = x[r][x_offset .. +count). Other columns of y stand.
   virtual void copy_columns(const Tensor& x, int64_t x_offset, Tensor& y, int64_t y_offset, int64_t count);
 
   // Linear algebra: a, b, c are rank 2.
   virtual void gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options);
 
-  // Convolution: x (N, H, W, C), weight (O, R, S, C / groups), y (N, P, Q, O). No bias: see add_bias and sum_rows.
+  // Convolution: x (N, H, W, C), weight (O, R, S, C / groups), y (N, P, Q, O). No bias: see add_bias and
+  // sum_rows.
   virtual void conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const Conv2dOptions& options);
-  virtual void conv2d_backward_data(const Tensor& dy, const Tensor& weight, Tensor& dx, const Conv2dOptions& options);
-  virtual void conv2d_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dweight, const Conv2dOptions& options);
+  virtual void conv2d_backward_data(const Tensor& dy, const Tensor& weight, Tensor& dx,
+                                    const Conv2dOptions& options);
+  virtual void conv2d_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dweight,
+                                      const Conv2dOptions& options);
 
-  // Batch normalisation over all but the last axis. Training: normalises with the batch's mean and biased variance,
-  // writes them to batch_mean and batch_inverse_std (1/sqrt(var + eps)), and moves the running statistics (variance unbiased).
+  // Batch normalisation over all but the last axis. Training: normalises with the batch's mean and biased
+  // variance, writes them to batch_mean and batch_inverse_std (1/sqrt(var + eps)), and moves the running
+  // statistics (variance unbiased).
   virtual void batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, Tensor& running_mean,
                           Tensor& running_variance, Tensor& batch_mean, Tensor& batch_inverse_std, Tensor& y,
                           const BatchNormOptions& options);
@@ -118,36 +126,40 @@ class Backend {
                                     const Tensor& running_mean, const Tensor& running_variance, Tensor& y,
                                     const BatchNormOptions& options);
   virtual void batch_norm_backward(const Tensor& x, const Tensor& scale, const Tensor& batch_mean,
-                                   const Tensor& batch_inverse_std, const Tensor& dy, Tensor& dx, Tensor& dscale,
-                                   Tensor& dshift);
+                                   const Tensor& batch_inverse_std, const Tensor& dy, Tensor& dx,
+                                   Tensor& dscale, Tensor& dshift);
 
-  // Pooling over windows of (N, H, W, C). Max pooling writes the flat h * W + w index of each winner (the first of equals) to
-  // `indices` (int32, the shape of y); average pooling ignores it. Padding never wins; the backward overwrites dx.
+  // Pooling over windows of (N, H, W, C). Max pooling writes the flat h * W + w index of each winner (the
+  // first of equals) to `indices` (int32, the shape of y); average pooling ignores it. Padding never wins;
+  // the backward overwrites dx.
   virtual void pool2d(PoolOp op, const Tensor& x, Tensor& y, Tensor& indices, const Pool2dOptions& options);
-  virtual void pool2d_backward(PoolOp op, const Tensor& dy, const Tensor& indices, Tensor& dx, const Pool2dOptions& options);
+  virtual void pool2d_backward(PoolOp op, const Tensor& dy, const Tensor& indices, Tensor& dx,
+                               const Pool2dOptions& options);
 
   // Softmax over the last axis, and the loss. y may be x.
   virtual void softmax(const Tensor& x, Tensor& y);
   virtual void softmax_backward(const Tensor& y, const Tensor& dy, Tensor& dx);
   virtual void log_softmax(const Tensor& x, Tensor& y);
   virtual void log_softmax_backward(const Tensor& y, const Tensor& dy, Tensor& dx);
-  // loss[0] = mean over rows of -sum_c t[c] log softmax(logits)[c], t = (1 - smoothing) onehot(label) + smoothing / C;
-  // probabilities = softmax(logits). labels: int32 in [0, C). correct[0] (int64) = rows whose first largest logit is the label.
+  // loss[0] = mean over rows of -sum_c t[c] log softmax(logits)[c], t = (1 - smoothing) onehot(label) +
+  // smoothing / C; probabilities = softmax(logits). labels: int32 in [0, C). correct[0] (int64) = rows whose
+  // first largest logit is the label.
   virtual void cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Tensor& loss,
                              Tensor& probabilities, Tensor& correct);
   // dlogits = dloss[0] * (probabilities - t) / rows.
   virtual void cross_entropy_backward(const Tensor& probabilities, const Tensor& labels, double smoothing,
                                       const Tensor& dloss, Tensor& dlogits);
 
-  // Shared weights: y[i] = codes[i] < 0 ? 0 : table[codes[i]], and its transpose, dtable[j] = sum of dy[i] with codes[i] == j
-  // (dtable is overwritten). codes: int32, < table.numel().
+  // Shared weights: y[i] = codes[i] < 0 ? 0 : table[codes[i]], and its transpose, dtable[j] = sum of dy[i]
+  // with codes[i] == j (dtable is overwritten). codes: int32, < table.numel().
   virtual void gather(const Tensor& table, const Tensor& codes, Tensor& y);
   virtual void scatter_add(const Tensor& dy, const Tensor& codes, Tensor& dtable);
 
-  // Optimizer updates, in place. `mask` (uint8, or undefined) holds weight and state at exactly zero where it is 0.
-  // SGD as PyTorch: g += decay w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m). `momentum` may be undefined
-  // when options.momentum is 0.
-  virtual void sgd_step(Tensor& weight, const Tensor& gradient, Tensor& momentum, const Tensor& mask, const SgdOptions& options);
+  // Optimizer updates, in place. `mask` (uint8, or undefined) holds weight and state at exactly zero where it
+  // is 0. SGD as PyTorch: g += decay w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m).
+  // `momentum` may be undefined when options.momentum is 0.
+  virtual void sgd_step(Tensor& weight, const Tensor& gradient, Tensor& momentum, const Tensor& mask,
+                        const SgdOptions& options);
   virtual void adam_step(Tensor& weight, const Tensor& gradient, Tensor& first_moment, Tensor& second_moment,
                          const Tensor& mask, const AdamOptions& options);
   // weight[i] = mask[i] ? weight[i] : 0.

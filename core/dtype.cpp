@@ -6,31 +6,44 @@ namespace espalier {
 
 size_t item_size(DType dtype) {
   switch (dtype) {
-    case DType::float32: return 4;
-    case DType::float64: return 8;
-    case DType::uint8: return 1;
-    case DType::int32: return 4;
-    case DType::int64: return 8;
+    case DType::float32:
+      return 4;
+    case DType::float64:
+      return 8;
+    case DType::uint8:
+      return 1;
+    case DType::int32:
+      return 4;
+    case DType::int64:
+      return 8;
   }
   fail("[dtype] unknown dtype {}", static_cast<int>(dtype));
 }
 
 std::string_view name(DType dtype) {
   switch (dtype) {
-    case DType::float32: return "float32";
-    case DType::float64: return "float64";
-    case DType::uint8: return "uint8";
-    case DType::int32: return "int32";
-    case DType::int64: return "int64";
+    case DType::float32:
+      return "float32";
+    case DType::float64:
+      return "float64";
+    case DType::uint8:
+      return "uint8";
+    case DType::int32:
+      return "int32";
+    case DType::int64:
+      return "int64";
   }
   fail("[dtype] unknown dtype {}", static_cast<int>(dtype));
 }
 
 std::string_view name(Device device) {
   switch (device) {
-    case Device::cpu: return "cpu";
-    case Device::reference: return "reference";
-    case Device::cuda: return "cuda";
+    case Device::cpu:
+      return "cpu";
+    case Device::reference:
+      return "reference";
+    case Device::cuda:
+      return "cuda";
   }
   fail("[device] unknown device {}", static_cast<int>(device));
 }

@@ -24,7 +24,8 @@ template <typename... Args>
 // Throws Error with the formatted message unless `condition` holds.
 template <typename... Args>
 void check(bool condition, fmt::format_string<Args...> message, Args&&... args) {
-  if (!condition) [[unlikely]] fail(message, std::forward<Args>(args)...);
+  if (!condition) [[unlikely]]
+    fail(message, std::forward<Args>(args)...);
 }
 
 }  // namespace espalier

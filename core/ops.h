@@ -5,8 +5,9 @@
 #include "core/autograd/variable.h"
 #include "core/backend.h"
 
-// The differentiable operations. Each checks its arguments (Error "[op] what came, what was due"), infers the output shape,
-// calls the backend of its input's device, and records its gradient. All arguments of a call live on one device.
+// The differentiable operations. Each checks its arguments (Error "[op] what came, what was due"), infers the
+// output shape, calls the backend of its input's device, and records its gradient. All arguments of a call
+// live on one device.
 namespace espalier::ops {
 
 // y = x Wᵀ + b. x (N, I), weight (O, I), bias (O) or undefined; y (N, O).
@@ -14,12 +15,14 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias 
 // (M, K) times (K, N).
 Variable matmul(const Variable& a, const Variable& b);
 
-// Cross-correlation, as in every framework. x (N, H, W, C), weight (O, R, S, C / groups), bias (O) or undefined;
-// y (N, P, Q, O) with P = (H + 2 padding - dilation (R - 1) - 1) / stride + 1, rounded down.
-Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias = {}, const Conv2dOptions& options = {});
+// Cross-correlation, as in every framework. x (N, H, W, C), weight (O, R, S, C / groups), bias (O) or
+// undefined; y (N, P, Q, O) with P = (H + 2 padding - dilation (R - 1) - 1) / stride + 1, rounded down.
+Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias = {},
+                const Conv2dOptions& options = {});
 Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& options);
 
-// Ioffe & Szegedy 2015, over all axes but the last. Training mode uses the batch's statistics and moves the running ones.
+// Ioffe & Szegedy 2015, over all axes but the last. Training mode uses the batch's statistics and moves the
+// running ones.
 struct BatchNormState {
   Tensor running_mean, running_variance;
 };
@@ -42,7 +45,8 @@ Variable multiply(const Variable& a, const Variable& b);  // same shape
 Variable concat(const std::vector<Variable>& inputs);     // along the last axis (channels)
 Variable reshape(const Variable& x, Shape shape);
 Variable flatten(const Variable& x);  // (N, ...) to (N, rest), in NHWC order
-// Each element is zeroed with probability p and the others scaled by 1 / (1 - p). The draw depends on `key` alone.
+// Each element is zeroed with probability p and the others scaled by 1 / (1 - p). The draw depends on `key`
+// alone.
 Variable dropout(const Variable& x, double p, RandomKey key);
 
 Variable softmax(const Variable& x);      // over the last axis
@@ -50,15 +54,16 @@ Variable log_softmax(const Variable& x);  // over the last axis
 Variable sum(const Variable& x);          // of all elements, a scalar
 Variable mean(const Variable& x);
 
-// Mean over rows of the cross-entropy between softmax(logits) (N, C) and labels (N), int32. `correct` (int64 scalar) counts
-// the rows whose largest logit is the label's.
+// Mean over rows of the cross-entropy between softmax(logits) (N, C) and labels (N), int32. `correct` (int64
+// scalar) counts the rows whose largest logit is the label's.
 struct CrossEntropy {
   Variable loss;
   Tensor correct;
 };
 CrossEntropy cross_entropy(const Variable& logits, const Tensor& labels, double label_smoothing = 0.0);
 
-// y = table[codes], 0 where a code is negative: weights that share values. codes int32; y has the shape of codes.
+// y = table[codes], 0 where a code is negative: weights that share values. codes int32; y has the shape of
+// codes.
 Variable gather(const Variable& table, const Tensor& codes);
 
 }  // namespace espalier::ops

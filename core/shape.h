@@ -8,8 +8,9 @@
 
 namespace espalier {
 
-// The extents of a row-major tensor, outermost first. Images are (N, H, W, C), convolution weights (O, H, W, I),
-// linear weights (O, I); a scalar has rank 0 and one element. Held inline: copying a Shape allocates nothing.
+// The extents of a row-major tensor, outermost first. Images are (N, H, W, C), convolution weights (O, H, W,
+// I), linear weights (O, I); a scalar has rank 0 and one element. Held inline: copying a Shape allocates
+// nothing.
 class Shape {
  public:
   static constexpr int kMaxRank = 6;

@@ -12,8 +12,9 @@ namespace espalier {
 
 class Backend;
 
-// A contiguous, row-major array of one dtype on one device. A Tensor is a value: copying it shares the storage
-// (reference-counted), clone() copies the elements. A default-constructed Tensor is empty: defined() is false.
+// A contiguous, row-major array of one dtype on one device. A Tensor is a value: copying it shares the
+// storage (reference-counted), clone() copies the elements. A default-constructed Tensor is empty: defined()
+// is false.
 class Tensor {
  public:
   Tensor() = default;
@@ -38,8 +39,8 @@ class Tensor {
   Device device() const;
   Backend& backend() const;
 
-  // The elements. REQUIRES: T is the dtype (throws Error otherwise). On Device::cuda this is a device pointer that
-  // only the backend may follow.
+  // The elements. REQUIRES: T is the dtype (throws Error otherwise). On Device::cuda this is a device pointer
+  // that only the backend may follow.
   template <typename T>
   T* data() {
     check_access(DTypeOf<T>::value);
@@ -55,9 +56,15 @@ class Tensor {
 
   // The elements on the host, as a span (host devices only) and as a copy (any device).
   template <typename T>
-  std::span<T> host() { check_host(); return {data<T>(), static_cast<size_t>(numel())}; }
+  std::span<T> host() {
+    check_host();
+    return {data<T>(), static_cast<size_t>(numel())};
+  }
   template <typename T>
-  std::span<const T> host() const { check_host(); return {data<T>(), static_cast<size_t>(numel())}; }
+  std::span<const T> host() const {
+    check_host();
+    return {data<T>(), static_cast<size_t>(numel())};
+  }
   template <typename T>
   std::vector<T> to_vector() const;
   // The one element as a double, whatever the dtype. REQUIRES: numel() == 1.
@@ -69,7 +76,8 @@ class Tensor {
   // The same storage under another shape. Throws Error unless the element counts agree.
   Tensor reshape(Shape shape) const;
   void fill(double value);
-  // Copies the elements of `source`, which may be on another device. Throws Error unless shape and dtype agree.
+  // Copies the elements of `source`, which may be on another device. Throws Error unless shape and dtype
+  // agree.
   void copy_from(const Tensor& source);
 
   // Identity of the storage, for tests and for sharing decisions.

@@ -19,10 +19,11 @@ class Dataset {
   virtual int64_t size() const = 0;
   virtual Shape image_shape() const = 0;  // (H, W, C)
   virtual int classes() const = 0;
-  // Writes image `index`, normalised ((pixel / 255 - mean) / std per channel), in HWC order and returns its label in [0, classes).
-  // REQUIRES: 0 <= index < size(), image.size() == image_shape().numel().
+  // Writes image `index`, normalised ((pixel / 255 - mean) / std per channel), in HWC order and returns its
+  // label in [0, classes). REQUIRES: 0 <= index < size(), image.size() == image_shape().numel().
   virtual int32_t get(int64_t index, std::span<float> image) const = 0;
-  // The image as training sees it in `epoch`: augmented, where the data set is, as a function of (seed, epoch, index) alone.
+  // The image as training sees it in `epoch`: augmented, where the data set is, as a function of (seed,
+  // epoch, index) alone.
   virtual int32_t sample(int64_t index, [[maybe_unused]] int64_t epoch, std::span<float> image) const {
     return get(index, image);
   }
@@ -40,9 +41,11 @@ struct Split {
 
 // Random changes of training images, made in the order of these fields.
 struct Augmentation {
-  int64_t pad_crop = 0;  // pixels of margin around the image, of which a window of its size is kept (He et al., 2016)
-  bool flip = false;     // left to right, half of the time
-  int64_t cutout = 0;    // side of a square set to the mean colour, its centre anywhere (DeVries & Taylor, 2017)
+  int64_t pad_crop =
+      0;  // pixels of margin around the image, of which a window of its size is kept (He et al., 2016)
+  bool flip = false;  // left to right, half of the time
+  int64_t cutout =
+      0;  // side of a square set to the mean colour, its centre anywhere (DeVries & Taylor, 2017)
   bool operator==(const Augmentation&) const = default;
 };
 
@@ -54,18 +57,20 @@ struct DataOptions {
   // Per channel, of pixel / 255; empty: the data set's own.
   std::vector<double> mean = {}, standard_deviation = {};
   bool strict = false;  // an image that cannot be read is an error instead of left out
-  Augmentation augmentation = {};  // of the training images; those held out and the test images stay as they are
+  Augmentation augmentation =
+      {};  // of the training images; those held out and the test images stay as they are
 };
 
 // One row of the registry.
 struct Source {
-  std::string_view name;         // "mnist"
-  std::string_view description;  // one line for `espalier list datasets`
+  std::string_view name;                      // "mnist"
+  std::string_view description;               // one line for `espalier list datasets`
   Split (*load)(const DataOptions& options);  // all images; the split and the limit are load()'s below
 };
 std::span<const Source> sources();
 // A name with a slash is a folder of images: train/<class>/*, and test/ or val/.
-// Throws Error: for an unknown name, listing the names; for missing data, listing where it looked and how to get them.
+// Throws Error: for an unknown name, listing the names; for missing data, listing where it looked and how to
+// get them.
 Split load(std::string_view name, const DataOptions& options);
 
 }  // namespace espalier::datasets

@@ -18,8 +18,8 @@ struct LoaderOptions {
   bool shuffle = false;    // a fresh permutation per epoch, from (seed, epoch) alone
   bool drop_last = false;  // leave out the last batch when it is short
   uint64_t seed = 1;
-  int prefetch = 4;        // batches prepared ahead by the workers; 0 prepares in next()
-  int workers = 2;         // threads that read, decode and augment; their number changes no batch
+  int prefetch = 4;  // batches prepared ahead by the workers; 0 prepares in next()
+  int workers = 2;   // threads that read, decode and augment; their number changes no batch
   Device device = Device::cpu;
 };
 

@@ -20,15 +20,27 @@ class Softmax final : public Layer {
  public:
   using Layer::Layer;
   Shape output_shape(Shapes inputs) const override { return inputs[0]; }
-  Variable forward(std::span<const Variable> inputs, const ForwardContext&) override { return ops::softmax(inputs[0]); }
+  Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
+    return ops::softmax(inputs[0]);
+  }
 };
 
 }  // namespace
 
-Made make_relu(Attributes& a, Shapes) { return std::make_unique<Activation>(a, UnaryOp::relu); }
-Made make_relu6(Attributes& a, Shapes) { return std::make_unique<Activation>(a, UnaryOp::relu6); }
-Made make_sigmoid(Attributes& a, Shapes) { return std::make_unique<Activation>(a, UnaryOp::sigmoid); }
-Made make_tanh(Attributes& a, Shapes) { return std::make_unique<Activation>(a, UnaryOp::tanh); }
-Made make_softmax(Attributes& a, Shapes) { return std::make_unique<Softmax>(a.layer()); }
+Made make_relu(Attributes& a, Shapes) {
+  return std::make_unique<Activation>(a, UnaryOp::relu);
+}
+Made make_relu6(Attributes& a, Shapes) {
+  return std::make_unique<Activation>(a, UnaryOp::relu6);
+}
+Made make_sigmoid(Attributes& a, Shapes) {
+  return std::make_unique<Activation>(a, UnaryOp::sigmoid);
+}
+Made make_tanh(Attributes& a, Shapes) {
+  return std::make_unique<Activation>(a, UnaryOp::tanh);
+}
+Made make_softmax(Attributes& a, Shapes) {
+  return std::make_unique<Softmax>(a.layer());
+}
 
 }  // namespace espalier::layers

@@ -25,14 +25,17 @@ const json& Attributes::require(const std::string& key) {
 }
 
 int Attributes::checked_integer(const std::string& key, const json& value, int low, int high) const {
-  const bool fits = value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT32_MAX) &&
+  const bool fits = value.is_number_integer() &&
+                    (!value.is_number_unsigned() || value.get<uint64_t>() <= INT32_MAX) &&
                     value.get<int64_t>() >= low && value.get<int64_t>() <= high;
-  check(fits, "[network] attribute '{}' of layer '{}' is {}; expected an integer in [{}, {}]", key, layer_, value.dump(), low,
-        high);
+  check(fits, "[network] attribute '{}' of layer '{}' is {}; expected an integer in [{}, {}]", key, layer_,
+        value.dump(), low, high);
   return value.get<int>();
 }
 
-int Attributes::integer(const std::string& key, int low, int high) { return checked_integer(key, require(key), low, high); }
+int Attributes::integer(const std::string& key, int low, int high) {
+  return checked_integer(key, require(key), low, high);
+}
 
 int Attributes::integer(const std::string& key, int low, int high, int fallback) {
   const json* value = find(key);
@@ -45,8 +48,9 @@ std::array<int, 2> Attributes::pair(const std::string& key, int low, int high) {
     const int both = checked_integer(key, value, low, high);
     return {both, both};
   }
-  check(value.size() == 2, "[network] attribute '{}' of layer '{}' is {}; expected one integer or [height, width]", key,
-        layer_, value.dump());
+  check(value.size() == 2,
+        "[network] attribute '{}' of layer '{}' is {}; expected one integer or [height, width]", key, layer_,
+        value.dump());
   return {checked_integer(key, value[0], low, high), checked_integer(key, value[1], low, high)};
 }
 
@@ -58,21 +62,23 @@ double Attributes::number(const std::string& key, double low, double high, doubl
   const json* value = find(key);
   if (value == nullptr) return fallback;
   check(value->is_number() && value->get<double>() >= low && value->get<double>() <= high,
-        "[network] attribute '{}' of layer '{}' is {}; expected a number in [{}, {}]", key, layer_, value->dump(), low, high);
+        "[network] attribute '{}' of layer '{}' is {}; expected a number in [{}, {}]", key, layer_,
+        value->dump(), low, high);
   return value->get<double>();
 }
 
 bool Attributes::boolean(const std::string& key, bool fallback) {
   const json* value = find(key);
   if (value == nullptr) return fallback;
-  check(value->is_boolean(), "[network] attribute '{}' of layer '{}' is {}; expected true or false", key, layer_,
-        value->dump());
+  check(value->is_boolean(), "[network] attribute '{}' of layer '{}' is {}; expected true or false", key,
+        layer_, value->dump());
   return value->get<bool>();
 }
 
 void Attributes::finish() const {
   for (const auto& [key, value] : values_.items())
-    check(known_.contains(key), "[network] layer '{}' has no attribute '{}'; it has: {}", layer_, key, fmt::join(known_, ", "));
+    check(known_.contains(key), "[network] layer '{}' has no attribute '{}'; it has: {}", layer_, key,
+          fmt::join(known_, ", "));
 }
 
 }  // namespace espalier::layers

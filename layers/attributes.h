@@ -7,8 +7,8 @@
 
 namespace espalier::layers {
 
-// The attributes of one layer as its description gives them, read strictly: a wrong type, a value outside its range and (in finish)
-// an unknown key are Errors that name the layer.
+// The attributes of one layer as its description gives them, read strictly: a wrong type, a value outside its
+// range and (in finish) an unknown key are Errors that name the layer.
 class Attributes {
  public:
   Attributes(std::string layer, const nlohmann::json& values);

@@ -19,7 +19,8 @@ class BatchNorm final : public Layer {
   Shape output_shape(Shapes inputs) const override { return inputs[0]; }
   Variable forward(std::span<const Variable> inputs, const ForwardContext& context) override {
     ops::BatchNormState state{buffers()[0].tensor, buffers()[1].tensor};
-    return ops::batch_norm(inputs[0], parameters()[0].variable, parameters()[1].variable, state, context.training, options_);
+    return ops::batch_norm(inputs[0], parameters()[0].variable, parameters()[1].variable, state,
+                           context.training, options_);
   }
 
  private:
@@ -28,6 +29,8 @@ class BatchNorm final : public Layer {
 
 }  // namespace
 
-Made make_batch_norm(Attributes& attributes, Shapes inputs) { return std::make_unique<BatchNorm>(attributes, inputs[0]); }
+Made make_batch_norm(Attributes& attributes, Shapes inputs) {
+  return std::make_unique<BatchNorm>(attributes, inputs[0]);
+}
 
 }  // namespace espalier::layers

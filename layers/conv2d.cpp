@@ -14,9 +14,10 @@ class Conv2d final : public Layer {
     options_.dilation = attributes.pair("dilation", 1, kMaxWindow, {1, 1});
     options_.groups = attributes.integer("groups", 1, kMaxChannels, 1);
     bias_ = attributes.boolean("bias", true);
-    check(input.rank() == 4 && input[3] % options_.groups == 0, "input {} does not divide into {} groups of channels",
-          input.to_string(), options_.groups);
-    add_parameter("weight", ParameterKind::weight, {channels, kernel[0], kernel[1], input[3] / options_.groups});
+    check(input.rank() == 4 && input[3] % options_.groups == 0,
+          "input {} does not divide into {} groups of channels", input.to_string(), options_.groups);
+    add_parameter("weight", ParameterKind::weight,
+                  {channels, kernel[0], kernel[1], input[3] / options_.groups});
     if (bias_) add_parameter("bias", ParameterKind::bias, {channels});
   }
 
@@ -28,7 +29,8 @@ class Conv2d final : public Layer {
     return output_shape(inputs).numel() * weight[1] * weight[2] * weight[3];
   }
   Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
-    return ops::conv2d(inputs[0], parameters()[0].variable, bias_ ? parameters()[1].variable : Variable(), options_);
+    return ops::conv2d(inputs[0], parameters()[0].variable, bias_ ? parameters()[1].variable : Variable(),
+                       options_);
   }
 
  private:
@@ -38,6 +40,8 @@ class Conv2d final : public Layer {
 
 }  // namespace
 
-Made make_conv2d(Attributes& attributes, Shapes inputs) { return std::make_unique<Conv2d>(attributes, inputs[0]); }
+Made make_conv2d(Attributes& attributes, Shapes inputs) {
+  return std::make_unique<Conv2d>(attributes, inputs[0]);
+}
 
 }  // namespace espalier::layers

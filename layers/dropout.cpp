@@ -12,7 +12,8 @@ class Dropout final : public Layer {
   Shape output_shape(Shapes inputs) const override { return inputs[0]; }
   Variable forward(std::span<const Variable> inputs, const ForwardContext& context) override {
     if (!context.training || probability_ == 0) return inputs[0];
-    return ops::dropout(inputs[0], probability_, RandomStream(context.seed, "dropout/" + name(), context.step).key());
+    return ops::dropout(inputs[0], probability_,
+                        RandomStream(context.seed, "dropout/" + name(), context.step).key());
   }
 
  private:
@@ -21,6 +22,8 @@ class Dropout final : public Layer {
 
 }  // namespace
 
-Made make_dropout(Attributes& attributes, Shapes) { return std::make_unique<Dropout>(attributes); }
+Made make_dropout(Attributes& attributes, Shapes) {
+  return std::make_unique<Dropout>(attributes);
+}
 
 }  // namespace espalier::layers

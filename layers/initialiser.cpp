@@ -31,13 +31,20 @@ Tensor initial_value(const Parameter& parameter, Initialiser initialiser, uint64
   double variance = 0;
   switch (initialiser) {
     case Initialiser::kaiming_normal:
-    case Initialiser::kaiming_uniform: variance = 2 / fan_in; break;
+    case Initialiser::kaiming_uniform:
+      variance = 2 / fan_in;
+      break;
     case Initialiser::xavier_normal:
-    case Initialiser::xavier_uniform: variance = 2 / (fan_in + fan_out); break;
+    case Initialiser::xavier_uniform:
+      variance = 2 / (fan_in + fan_out);
+      break;
     case Initialiser::lecun_normal:
-    case Initialiser::lecun_uniform: variance = 1 / fan_in; break;
+    case Initialiser::lecun_uniform:
+      variance = 1 / fan_in;
+      break;
   }
-  const bool uniform = initialiser == Initialiser::kaiming_uniform || initialiser == Initialiser::xavier_uniform ||
+  const bool uniform = initialiser == Initialiser::kaiming_uniform ||
+                       initialiser == Initialiser::xavier_uniform ||
                        initialiser == Initialiser::lecun_uniform;
   RandomStream random(seed, "initialise/" + parameter.name);
   if (!uniform) return random.normal(shape, 0, std::sqrt(variance));

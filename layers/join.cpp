@@ -40,8 +40,14 @@ class Concat final : public Layer {
 
 }  // namespace
 
-Made make_add(Attributes& attributes, Shapes) { return std::make_unique<Binary>(attributes, BinaryOp::add); }
-Made make_multiply(Attributes& attributes, Shapes) { return std::make_unique<Binary>(attributes, BinaryOp::multiply); }
-Made make_concat(Attributes& attributes, Shapes) { return std::make_unique<Concat>(attributes.layer()); }
+Made make_add(Attributes& attributes, Shapes) {
+  return std::make_unique<Binary>(attributes, BinaryOp::add);
+}
+Made make_multiply(Attributes& attributes, Shapes) {
+  return std::make_unique<Binary>(attributes, BinaryOp::multiply);
+}
+Made make_concat(Attributes& attributes, Shapes) {
+  return std::make_unique<Concat>(attributes.layer());
+}
 
 }  // namespace espalier::layers

@@ -7,21 +7,25 @@
 namespace espalier::layers {
 
 void Layer::add_parameter(std::string_view part, ParameterKind kind, Shape shape) {
-  parameters_.push_back({.name = fmt::format("{}.{}", name_, part), .kind = kind, .shape = shape, .variable = {}});
+  parameters_.push_back(
+      {.name = fmt::format("{}.{}", name_, part), .kind = kind, .shape = shape, .variable = {}});
 }
 
 void Layer::add_buffer(std::string_view part, Shape shape, double initial) {
-  buffers_.push_back({.name = fmt::format("{}.{}", name_, part), .shape = shape, .initial = initial, .tensor = {}});
+  buffers_.push_back(
+      {.name = fmt::format("{}.{}", name_, part), .shape = shape, .initial = initial, .tensor = {}});
 }
 
-std::unique_ptr<Layer> make_layer(const std::string& type, const std::string& name, const nlohmann::json& attributes,
-                                  std::span<const Shape> inputs) {
+std::unique_ptr<Layer> make_layer(const std::string& type, const std::string& name,
+                                  const nlohmann::json& attributes, std::span<const Shape> inputs) {
   const auto types = layer_types();
-  const auto row = std::find_if(types.begin(), types.end(), [&](const LayerType& each) { return each.name == type; });
+  const auto row =
+      std::find_if(types.begin(), types.end(), [&](const LayerType& each) { return each.name == type; });
   if (row == types.end()) {
     std::vector<std::string_view> names;
     for (const LayerType& each : types) names.push_back(each.name);
-    fail("[network] layer '{}' is of unknown type '{}'; the types are {}", name, type, fmt::join(names, ", "));
+    fail("[network] layer '{}' is of unknown type '{}'; the types are {}", name, type,
+         fmt::join(names, ", "));
   }
   check(row->inputs < 0 ? !inputs.empty() : inputs.size() == static_cast<size_t>(row->inputs),
         "[network] layer '{}' ({}) has {} inputs; expected {}", name, type, inputs.size(),

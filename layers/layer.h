@@ -13,14 +13,16 @@
 
 namespace espalier::layers {
 
-// What a forward pass is for. Random layers draw from (seed, step) and their name alone, so that a resumed run repeats them.
+// What a forward pass is for. Random layers draw from (seed, step) and their name alone, so that a resumed
+// run repeats them.
 struct ForwardContext {
   bool training = false;
   uint64_t seed = 0;
   uint64_t step = 0;
 };
 
-// A tensor that a layer keeps but does not train (running statistics); undefined until the network is initialised or loaded.
+// A tensor that a layer keeps but does not train (running statistics); undefined until the network is
+// initialised or loaded.
 struct Buffer {
   std::string name;
   Shape shape;
@@ -28,8 +30,9 @@ struct Buffer {
   Tensor tensor;
 };
 
-// One kind of layer, stated in one place: how it is described, its output shape, its cost, and its forward pass. Shapes include the
-// batch axis first. A layer is made by its type's row in layers/registry.cpp from attributes and input shapes.
+// One kind of layer, stated in one place: how it is described, its output shape, its cost, and its forward
+// pass. Shapes include the batch axis first. A layer is made by its type's row in layers/registry.cpp from
+// attributes and input shapes.
 class Layer {
  public:
   explicit Layer(std::string name) : name_(std::move(name)) {}
@@ -67,7 +70,7 @@ struct LayerType {
 };
 std::span<const LayerType> layer_types();
 // Throws Error for an unknown type, wrong attributes, or inputs that do not fit.
-std::unique_ptr<Layer> make_layer(const std::string& type, const std::string& name, const nlohmann::json& attributes,
-                                  std::span<const Shape> inputs);
+std::unique_ptr<Layer> make_layer(const std::string& type, const std::string& name,
+                                  const nlohmann::json& attributes, std::span<const Shape> inputs);
 
 }  // namespace espalier::layers

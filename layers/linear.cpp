@@ -9,7 +9,8 @@ class Linear final : public Layer {
   Linear(Attributes& attributes, const Shape& input) : Layer(attributes.layer()) {
     const int features = attributes.integer("features", 1, kMaxChannels);
     bias_ = attributes.boolean("bias", true);
-    check(input.rank() == 2, "input {} is not flat; expected (N, features): put a flatten before it", input.to_string());
+    check(input.rank() == 2, "input {} is not flat; expected (N, features): put a flatten before it",
+          input.to_string());
     add_parameter("weight", ParameterKind::weight, {features, input[1]});
     if (bias_) add_parameter("bias", ParameterKind::bias, {features});
   }
@@ -26,6 +27,8 @@ class Linear final : public Layer {
 
 }  // namespace
 
-Made make_linear(Attributes& attributes, Shapes inputs) { return std::make_unique<Linear>(attributes, inputs[0]); }
+Made make_linear(Attributes& attributes, Shapes inputs) {
+  return std::make_unique<Linear>(attributes, inputs[0]);
+}
 
 }  // namespace espalier::layers

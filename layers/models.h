@@ -11,7 +11,8 @@ namespace espalier::layers {
 struct ModelRow {
   std::string_view name;         // "lenet5"
   std::string_view description;  // one line for `espalier list models`
-  // A network without weights for images (H, W, C) of `classes` kinds. Throws Error for images that the model cannot take.
+  // A network without weights for images (H, W, C) of `classes` kinds. Throws Error for images that the model
+  // cannot take.
   Network (*make)(const Shape& image, int classes);
 };
 std::span<const ModelRow> models();

@@ -19,7 +19,8 @@ constexpr int64_t kMaxParameters = int64_t{1} << 33;
 
 Network::Network(std::string name, Shape image) : name_(std::move(name)), image_(image) {
   check(image.rank() == 3 && image.numel() > 0 && image.numel() <= kMaxActivation,
-        "[network] image shape {}; expected (H, W, C), none of them 0, at most {} elements", image.to_string(), kMaxActivation);
+        "[network] image shape {}; expected (H, W, C), none of them 0, at most {} elements",
+        image.to_string(), kMaxActivation);
 }
 
 int Network::index_of(const std::string& name) const {
@@ -32,13 +33,15 @@ int Network::index_of(const std::string& name) const {
 std::vector<Shape> Network::input_shapes(const Node& node) const {
   std::vector<Shape> shapes;
   for (int input : node.inputs)
-    shapes.push_back(input < 0 ? Shape{1, image_[0], image_[1], image_[2]} : nodes_[static_cast<size_t>(input)].output);
+    shapes.push_back(input < 0 ? Shape{1, image_[0], image_[1], image_[2]}
+                               : nodes_[static_cast<size_t>(input)].output);
   return shapes;
 }
 
 void Network::add(const std::string& type, const std::string& name, const json& attributes,
                   const std::vector<std::string>& inputs) {
-  check(!name.empty() && name != "input" && !index_.contains(name), "[network] layer name '{}' is empty, reserved or taken", name);
+  check(!name.empty() && name != "input" && !index_.contains(name),
+        "[network] layer name '{}' is empty, reserved or taken", name);
   check(nodes_.size() < kMaxLayers, "[network] more than {} layers", kMaxLayers);
   Node node{.type = type, .attributes = attributes, .layer = nullptr, .inputs = {}, .output = {}};
   if (inputs.empty()) node.inputs.push_back(static_cast<int>(nodes_.size()) - 1);
@@ -47,15 +50,18 @@ void Network::add(const std::string& type, const std::string& name, const json& 
   node.layer = make_layer(type, name, attributes, shapes);
   node.output = node.layer->output_shape(shapes);
   check(node.output.numel() > 0 && node.output.numel() <= kMaxActivation,
-        "[network] layer '{}' puts out {}; expected 1 to {} elements per image", name, node.output.to_string(), kMaxActivation);
+        "[network] layer '{}' puts out {}; expected 1 to {} elements per image", name,
+        node.output.to_string(), kMaxActivation);
   index_[name] = static_cast<int>(nodes_.size());
   nodes_.push_back(std::move(node));
-  check(parameter_count() <= kMaxParameters, "[network] more than {} parameters with layer '{}'", kMaxParameters, name);
+  check(parameter_count() <= kMaxParameters, "[network] more than {} parameters with layer '{}'",
+        kMaxParameters, name);
   ready_ = false;
 }
 
 int64_t Network::classes() const {
-  check(!nodes_.empty() && nodes_.back().output.rank() == 2, "[network] '{}' does not end in a vector per image", name_);
+  check(!nodes_.empty() && nodes_.back().output.rank() == 2,
+        "[network] '{}' does not end in a vector per image", name_);
   return nodes_.back().output[1];
 }
 
@@ -64,7 +70,8 @@ Variable Network::forward(const Variable& images, const ForwardContext& context)
   check(ready(), "[network] '{}' has no weights yet: initialise or load it", name_);
   const Shape& shape = images.shape();
   check(shape.rank() == 4 && std::equal(image_.begin(), image_.end(), shape.begin() + 1),
-        "[network] '{}' takes images (N, {}, {}, {}); these are {}", name_, image_[0], image_[1], image_[2], shape.to_string());
+        "[network] '{}' takes images (N, {}, {}, {}); these are {}", name_, image_[0], image_[1], image_[2],
+        shape.to_string());
   // An output is let go after its last reader, so that evaluation holds few activations.
   std::vector<size_t> last_reader(nodes_.size(), 0);
   for (size_t i = 0; i < nodes_.size(); ++i)
@@ -74,10 +81,12 @@ Variable Network::forward(const Variable& images, const ForwardContext& context)
   std::vector<Variable> inputs;
   for (size_t i = 0; i < nodes_.size(); ++i) {
     inputs.clear();
-    for (int input : nodes_[i].inputs) inputs.push_back(input < 0 ? images : outputs[static_cast<size_t>(input)]);
+    for (int input : nodes_[i].inputs)
+      inputs.push_back(input < 0 ? images : outputs[static_cast<size_t>(input)]);
     outputs[i] = nodes_[i].layer->forward(inputs, context);
     for (int input : nodes_[i].inputs)
-      if (input >= 0 && last_reader[static_cast<size_t>(input)] == i) outputs[static_cast<size_t>(input)] = Variable();
+      if (input >= 0 && last_reader[static_cast<size_t>(input)] == i)
+        outputs[static_cast<size_t>(input)] = Variable();
   }
   return outputs.back();
 }
@@ -102,7 +111,9 @@ int64_t Network::parameter_count() const {
   return count;
 }
 
-int64_t Network::flops(const Node& node) const { return node.layer->flops(input_shapes(node)); }
+int64_t Network::flops(const Node& node) const {
+  return node.layer->flops(input_shapes(node));
+}
 
 int64_t Network::flops() const {
   int64_t count = 0;
@@ -130,7 +141,8 @@ std::map<std::string, Tensor> Network::state() {
   return result;
 }
 
-void Network::load_state(const std::map<std::string, Tensor>& state, Device device, const std::string& origin) {
+void Network::load_state(const std::map<std::string, Tensor>& state, Device device,
+                         const std::string& origin) {
   std::map<std::string, Shape> due;
   for (const Node& node : nodes_) {
     for (const Parameter& parameter : node.layer->parameters()) due[parameter.name] = parameter.shape;
@@ -142,12 +154,14 @@ void Network::load_state(const std::map<std::string, Tensor>& state, Device devi
     if (found == state.end())
       faults.push_back(fmt::format("'{}' is missing", name));
     else if (found->second.shape() != shape || found->second.dtype() != DType::float32)
-      faults.push_back(fmt::format("'{}' is {} {}; expected float32 {}", name, espalier::name(found->second.dtype()),
-                                   found->second.shape().to_string(), shape.to_string()));
+      faults.push_back(fmt::format("'{}' is {} {}; expected float32 {}", name,
+                                   espalier::name(found->second.dtype()), found->second.shape().to_string(),
+                                   shape.to_string()));
   }
   for (const auto& [name, tensor] : state)
     if (!due.contains(name)) faults.push_back(fmt::format("'{}' is not a tensor of the network", name));
-  check(faults.empty(), "{}: the tensors do not fit network '{}': {}", origin, name_, fmt::join(faults, "; "));
+  check(faults.empty(), "{}: the tensors do not fit network '{}': {}", origin, name_,
+        fmt::join(faults, "; "));
 
   const auto copy_of = [&](const std::string& name) {
     Tensor copy(due.at(name), DType::float32, device);
@@ -155,7 +169,8 @@ void Network::load_state(const std::map<std::string, Tensor>& state, Device devi
     return copy;
   };
   for (Node& node : nodes_) {
-    for (Parameter& parameter : node.layer->parameters()) parameter.variable = Variable(copy_of(parameter.name), true);
+    for (Parameter& parameter : node.layer->parameters())
+      parameter.variable = Variable(copy_of(parameter.name), true);
     for (Buffer& buffer : node.layer->buffers()) buffer.tensor = copy_of(buffer.name);
   }
   ready_ = true;
@@ -165,7 +180,8 @@ std::string Network::description() const {
   json layers = json::array();
   for (const Node& node : nodes_) {
     json inputs = json::array();
-    for (int input : node.inputs) inputs.push_back(input < 0 ? "input" : nodes_[static_cast<size_t>(input)].layer->name());
+    for (int input : node.inputs)
+      inputs.push_back(input < 0 ? "input" : nodes_[static_cast<size_t>(input)].layer->name());
     json layer = {{"name", node.layer->name()}, {"type", node.type}, {"inputs", inputs}};
     if (!node.attributes.empty()) layer["attributes"] = node.attributes;
     layers.push_back(std::move(layer));
@@ -177,13 +193,15 @@ Network Network::from_description(std::string_view text, const std::string& orig
   try {
     const json document = parse_json(text);
     const auto& input = document.at("input");
-    check(input.is_array() && input.size() == 3, "[network] 'input' is {}; expected [height, width, channels]", input.dump());
+    check(input.is_array() && input.size() == 3,
+          "[network] 'input' is {}; expected [height, width, channels]", input.dump());
     std::vector<int64_t> image;
     for (const json& extent : input) image.push_back(extent.get<int64_t>());
     Network network(document.at("name").get<std::string>(), Shape(image));
     for (const json& layer : document.at("layers"))
       network.add(layer.at("type").get<std::string>(), layer.at("name").get<std::string>(),
-                  layer.value("attributes", json::object()), layer.at("inputs").get<std::vector<std::string>>());
+                  layer.value("attributes", json::object()),
+                  layer.at("inputs").get<std::vector<std::string>>());
     static_cast<void>(network.classes());
     return network;
   } catch (const json::exception& error) {

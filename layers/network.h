@@ -12,9 +12,11 @@
 
 namespace espalier::layers {
 
-// A network as data: a directed acyclic graph of named layers in an order in which it can be computed. It is described by JSON
+// A network as data: a directed acyclic graph of named layers in an order in which it can be computed. It is
+// described by JSON
 //   {"name": "lenet5", "input": [28, 28, 1],
-//    "layers": [{"name": "conv1", "type": "conv2d", "inputs": ["input"], "attributes": {"channels": 20, "kernel": 5}}, …]}
+//    "layers": [{"name": "conv1", "type": "conv2d", "inputs": ["input"], "attributes": {"channels": 20,
+//    "kernel": 5}}, …]}
 // and holds parameters and buffers only after initialise() or load_state(): a description costs no memory.
 class Network {
  public:
@@ -29,9 +31,11 @@ class Network {
   // `image` is (H, W, C).
   Network(std::string name, Shape image);
 
-  // Appends a layer that reads earlier layers by name ("input": the image); an empty list means the layer added last. Throws Error for
-  // a name taken or unknown, an unknown type, wrong attributes, or inputs that do not fit.
-  void add(const std::string& type, const std::string& name, const nlohmann::json& attributes = nlohmann::json::object(),
+  // Appends a layer that reads earlier layers by name ("input": the image); an empty list means the layer
+  // added last. Throws Error for a name taken or unknown, an unknown type, wrong attributes, or inputs that
+  // do not fit.
+  void add(const std::string& type, const std::string& name,
+           const nlohmann::json& attributes = nlohmann::json::object(),
            const std::vector<std::string>& inputs = {});
 
   // The last layer's output for images (N, H, W, C). Throws Error before initialise() or load_state().
@@ -53,8 +57,8 @@ class Network {
   void initialise(Initialiser initialiser, uint64_t seed, Device device);
   // Parameters and buffers by name. Values are shared, not copied.
   std::map<std::string, Tensor> state();
-  // Copies `state` into fresh parameters on `device`. Throws Error, beginning with `origin`, naming every missing, surplus or misshapen
-  // tensor.
+  // Copies `state` into fresh parameters on `device`. Throws Error, beginning with `origin`, naming every
+  // missing, surplus or misshapen tensor.
   void load_state(const std::map<std::string, Tensor>& state, Device device, const std::string& origin);
 
   std::string description() const;

@@ -15,7 +15,8 @@ class Pool2d final : public Layer {
   }
   Shape output_shape(Shapes inputs) const override { return ops::pool2d_shape(inputs[0], options_); }
   Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
-    return op_ == PoolOp::max ? ops::max_pool2d(inputs[0], options_) : ops::average_pool2d(inputs[0], options_);
+    return op_ == PoolOp::max ? ops::max_pool2d(inputs[0], options_)
+                              : ops::average_pool2d(inputs[0], options_);
   }
 
  private:
@@ -37,8 +38,12 @@ class GlobalAveragePool2d final : public Layer {
 
 }  // namespace
 
-Made make_max_pool2d(Attributes& attributes, Shapes) { return std::make_unique<Pool2d>(attributes, PoolOp::max); }
-Made make_average_pool2d(Attributes& attributes, Shapes) { return std::make_unique<Pool2d>(attributes, PoolOp::average); }
+Made make_max_pool2d(Attributes& attributes, Shapes) {
+  return std::make_unique<Pool2d>(attributes, PoolOp::max);
+}
+Made make_average_pool2d(Attributes& attributes, Shapes) {
+  return std::make_unique<Pool2d>(attributes, PoolOp::average);
+}
 Made make_global_average_pool2d(Attributes& attributes, Shapes) {
   return std::make_unique<GlobalAveragePool2d>(attributes.layer());
 }

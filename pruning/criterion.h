@@ -10,7 +10,8 @@
 
 namespace espalier::pruning {
 
-// Scores the weights of one parameter: the lowest go first. Returns one finite score per weight, in its order.
+// Scores the weights of one parameter: the lowest go first. Returns one finite score per weight, in its
+// order.
 class Criterion {
  public:
   virtual ~Criterion() = default;

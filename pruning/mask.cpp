@@ -12,8 +12,8 @@ namespace {
 // The scores of a weight, with −infinity where it is pruned already.
 std::vector<float> surviving_scores(const Parameter& weight, const Criterion& criterion, const Masks& masks) {
   std::vector<float> scores = criterion.scores(weight);
-  check(scores.size() == static_cast<size_t>(weight.shape.numel()), "[prune] {} scores for the {} weights of '{}'", scores.size(),
-        weight.shape.numel(), weight.name);
+  check(scores.size() == static_cast<size_t>(weight.shape.numel()),
+        "[prune] {} scores for the {} weights of '{}'", scores.size(), weight.shape.numel(), weight.name);
   for (float score : scores) check(std::isfinite(score), "[prune] a score of '{}' is {}", weight.name, score);
   if (const auto mask = masks.find(weight.name); mask != masks.end()) {
     const std::vector<uint8_t> keep = mask->second.to_vector<uint8_t>();
@@ -27,7 +27,9 @@ std::vector<float> surviving_scores(const Parameter& weight, const Criterion& cr
 std::vector<uint8_t> keep_highest(const std::vector<float>& scores, size_t count) {
   std::vector<size_t> order(scores.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  const auto higher = [&](size_t a, size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a > b; };
+  const auto higher = [&](size_t a, size_t b) {
+    return scores[a] != scores[b] ? scores[a] > scores[b] : a > b;
+  };
   count = std::min(count, order.size());
   std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(), higher);
   std::vector<uint8_t> keep(scores.size(), 0);
@@ -46,7 +48,8 @@ size_t survivors(double density, size_t weights) {
 
 }  // namespace
 
-Masks prune_layers(const std::vector<WeightValue<double>>& targets, const Criterion& criterion, const Masks& masks) {
+Masks prune_layers(const std::vector<WeightValue<double>>& targets, const Criterion& criterion,
+                   const Masks& masks) {
   Masks result = masks;
   for (const auto& [weight, density] : targets) {
     const std::vector<float> scores = surviving_scores(*weight, criterion, masks);
@@ -100,7 +103,8 @@ double density_of(const Masks& masks, const std::vector<const Parameter*>& weigh
   for (const Parameter* weight : weights) {
     total += weight->shape.numel();
     const auto mask = masks.find(weight->name);
-    kept += mask == masks.end() ? weight->shape.numel() : std::ranges::count(mask->second.to_vector<uint8_t>(), 1);
+    kept += mask == masks.end() ? weight->shape.numel()
+                                : std::ranges::count(mask->second.to_vector<uint8_t>(), 1);
   }
   return total == 0 ? 1.0 : static_cast<double>(kept) / static_cast<double>(total);
 }

@@ -6,10 +6,11 @@
 
 namespace espalier {
 
-Evaluation evaluate(layers::Network& network, const std::shared_ptr<const datasets::Dataset>& data, Device device,
-                    int64_t batch_size) {
-  check(data->classes() == network.classes(), "[evaluate] network '{}' tells {} classes apart; the data has {}", network.name(),
-        network.classes(), data->classes());
+Evaluation evaluate(layers::Network& network, const std::shared_ptr<const datasets::Dataset>& data,
+                    Device device, int64_t batch_size) {
+  check(data->classes() == network.classes(),
+        "[evaluate] network '{}' tells {} classes apart; the data has {}", network.name(), network.classes(),
+        data->classes());
   const NoGradient no_gradient;
   datasets::Loader loader(data, {.batch_size = batch_size, .device = device});
   loader.start(0);
@@ -37,6 +38,8 @@ class EvaluateStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_evaluate_stage(const Config&) { return std::make_unique<EvaluateStage>(); }
+std::unique_ptr<Stage> make_evaluate_stage(const Config&) {
+  return std::make_unique<EvaluateStage>();
+}
 
 }  // namespace espalier

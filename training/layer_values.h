@@ -16,11 +16,11 @@ struct WeightValue {
   T value{};
 };
 
-// Every weight of the network with its layer's entry in `by_layer`, or `fallback` where there is none. Throws Error, naming `stage`,
-// for an entry that no layer with a weight answers to.
+// Every weight of the network with its layer's entry in `by_layer`, or `fallback` where there is none. Throws
+// Error, naming `stage`, for an entry that no layer with a weight answers to.
 template <typename T>
-std::vector<WeightValue<T>> weight_values(const layers::Network& network, std::map<std::string, T> by_layer, T fallback,
-                                          const std::string& stage) {
+std::vector<WeightValue<T>> weight_values(const layers::Network& network, std::map<std::string, T> by_layer,
+                                          T fallback, const std::string& stage) {
   std::vector<WeightValue<T>> result;
   for (const auto& node : network.nodes()) {
     for (const Parameter& parameter : node.layer->parameters()) {

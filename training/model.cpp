@@ -28,7 +28,8 @@ Device Model::device() {
 int64_t Model::nonzeros() {
   int64_t count = 0;
   for (const Parameter* parameter : network.parameters())
-    count += std::ranges::count_if(parameter->variable.value().to_vector<float>(), [](float w) { return w != 0; });
+    count +=
+        std::ranges::count_if(parameter->variable.value().to_vector<float>(), [](float w) { return w != 0; });
   return count;
 }
 
@@ -42,14 +43,15 @@ std::map<std::string, Tensor> pack_constraints(const Model& model) {
   return tensors;
 }
 
-void unpack_constraints(const std::map<std::string, Tensor>& tensors, Model& model, Device device, const std::string& origin) {
+void unpack_constraints(const std::map<std::string, Tensor>& tensors, Model& model, Device device,
+                        const std::string& origin) {
   model.masks.clear();
   model.codebooks.clear();
   for (const auto& [key, tensor] : tensors) {
     const auto named = [&](std::string_view prefix) { return key.starts_with(prefix); };
     const auto expect = [&](DType dtype, bool fits) {
-      check(fits && tensor.dtype() == dtype, "{}: '{}' is {} {}, which does not fit its parameter", origin, key,
-            name(tensor.dtype()), tensor.shape().to_string());
+      check(fits && tensor.dtype() == dtype, "{}: '{}' is {} {}, which does not fit its parameter", origin,
+            key, name(tensor.dtype()), tensor.shape().to_string());
     };
     if (named(kMask)) {
       const std::string parameter = key.substr(kMask.size());
@@ -69,27 +71,30 @@ void unpack_constraints(const std::map<std::string, Tensor>& tensors, Model& mod
     const std::vector<uint8_t> keep = mask.to_vector<uint8_t>();
     const std::vector<float> weights = model.network.parameter(name).variable.value().to_vector<float>();
     for (size_t i = 0; i < keep.size(); ++i)
-      check(keep[i] == 1 || (keep[i] == 0 && weights[i] == 0), "{}: element {} of '{}' is {} under a mask of {}", origin, i, name,
-            weights[i], keep[i]);
+      check(keep[i] == 1 || (keep[i] == 0 && weights[i] == 0),
+            "{}: element {} of '{}' is {} under a mask of {}", origin, i, name, weights[i], keep[i]);
   }
   for (const auto& [name, codebook] : model.codebooks) {
-    check(codebook.codes.defined() && codebook.centroids.defined(), "{}: the codebook of '{}' lacks its codes or centroids",
-          origin, name);
+    check(codebook.codes.defined() && codebook.centroids.defined(),
+          "{}: the codebook of '{}' lacks its codes or centroids", origin, name);
     const std::vector<float> centroids = codebook.centroids.to_vector<float>();
     const std::vector<int32_t> codes = codebook.codes.to_vector<int32_t>();
     const std::vector<float> weights = model.network.parameter(name).variable.value().to_vector<float>();
     const auto clusters = static_cast<int64_t>(centroids.size());
     for (size_t i = 0; i < codes.size(); ++i) {
-      check(codes[i] >= -1 && codes[i] < clusters, "{}: code {} of '{}'; expected -1 to {}", origin, codes[i], name, clusters - 1);
+      check(codes[i] >= -1 && codes[i] < clusters, "{}: code {} of '{}'; expected -1 to {}", origin, codes[i],
+            name, clusters - 1);
       const float shared = codes[i] < 0 ? 0.0f : centroids[static_cast<size_t>(codes[i])];
-      check(weights[i] == shared, "{}: element {} of '{}' is {}; its code stands for {}", origin, i, name, weights[i], shared);
+      check(weights[i] == shared, "{}: element {} of '{}' is {}; its code stands for {}", origin, i, name,
+            weights[i], shared);
     }
   }
 }
 
 void save_model(const std::filesystem::path& folder, Model& model) {
   std::map<std::string, Tensor> masks, codebooks;
-  for (const auto& [name, tensor] : on_host(pack_constraints(model))) (name.starts_with(kMask) ? masks : codebooks)[name] = tensor;
+  for (const auto& [name, tensor] : on_host(pack_constraints(model)))
+    (name.starts_with(kMask) ? masks : codebooks)[name] = tensor;
   // A file left by an earlier model would be taken for this one's.
   const auto put = [](const std::filesystem::path& path, const std::map<std::string, Tensor>& tensors) {
     if (tensors.empty())
@@ -109,8 +114,9 @@ void save_network(const std::filesystem::path& file, layers::Network& network) {
 layers::Network load_network(const std::filesystem::path& file, Device device) {
   const TensorFile contents = read_safetensors(file);
   const auto description = contents.metadata.find(std::string(kDescription));
-  check(description != contents.metadata.end(), "{}: no network description ('{}' in the metadata); was this written by espalier?",
-        file.string(), kDescription);
+  check(description != contents.metadata.end(),
+        "{}: no network description ('{}' in the metadata); was this written by espalier?", file.string(),
+        kDescription);
   auto network = layers::Network::from_description(description->second, file.string());
   network.load_state(contents.tensors, device, file.string());
   return network;

@@ -33,7 +33,8 @@ std::vector<Parameter> SharedWeights::parameters() const {
 }
 
 void SharedWeights::bind() {
-  for (Shared& shared : shared_) shared.weight->variable = ops::gather(shared.centroids, shared.codebook->codes);
+  for (Shared& shared : shared_)
+    shared.weight->variable = ops::gather(shared.centroids, shared.codebook->codes);
 }
 
 void SharedWeights::materialise() {

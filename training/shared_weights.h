@@ -6,9 +6,9 @@
 
 namespace espalier {
 
-// While this lives, each weight with a codebook is a function of its centroids: bind() before a forward pass makes it
-// gather(centroids, codes), so that backward() sums the gradients of the weights that share a value. The destructor leaves plain weights
-// and the trained centroids in the model.
+// While this lives, each weight with a codebook is a function of its centroids: bind() before a forward pass
+// makes it gather(centroids, codes), so that backward() sums the gradients of the weights that share a value.
+// The destructor leaves plain weights and the trained centroids in the model.
 class SharedWeights {
  public:
   explicit SharedWeights(Model& model);

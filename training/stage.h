@@ -21,9 +21,9 @@ class Interrupted : public Error {
 
 // How far a stage is, for whoever watches.
 struct Progress {
-  int64_t epoch = 0, epochs = 0;    // epoch counts from 1
-  int64_t batch = 0, batches = 0;   // done in this epoch
-  double loss = 0, accuracy = 0;    // means over this epoch so far
+  int64_t epoch = 0, epochs = 0;   // epoch counts from 1
+  int64_t batch = 0, batches = 0;  // done in this epoch
+  double loss = 0, accuracy = 0;   // means over this epoch so far
   double images_per_second = 0;
   double seconds_left = 0;
 };
@@ -43,18 +43,20 @@ struct StageContext {
   size_t number = 1;             // the stage's place in the recipe
   std::filesystem::path folder;  // the stage's own, existing
   Reporter& reporter;
-  const std::atomic<bool>& interrupted;  // set: save and throw Interrupted
+  const std::atomic<bool>& interrupted;               // set: save and throw Interrupted
   nlohmann::json metrics = nlohmann::json::object();  // what the stage adds to its row of the report
 
   uint64_t stage_seed() const;
 };
 
-// A step of a recipe. Its options were read, and their values checked, when it was made. run() changes the model and leaves its files in the stage's
-// folder; a folder with a checkpoint in it is continued to the same bits as if it had never been left.
+// A step of a recipe. Its options were read, and their values checked, when it was made. run() changes the
+// model and leaves its files in the stage's folder; a folder with a checkpoint in it is continued to the same
+// bits as if it had never been left.
 class Stage {
  public:
   virtual ~Stage() = default;
-  // Throws Error when the options do not fit the network that the recipe begins with. Called for every stage before the first runs.
+  // Throws Error when the options do not fit the network that the recipe begins with. Called for every stage
+  // before the first runs.
   virtual void check(const layers::Network& /*network*/) const {}
   virtual void run(StageContext& context) = 0;
 };

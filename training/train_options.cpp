@@ -25,8 +25,10 @@ ScheduleOptions read_schedule(const Config& config) {
   const ScheduleOptions fallback;
   ScheduleOptions options;
   options.kind = config.get_choice("kind", schedule_kinds(), fallback.kind);
-  if (options.kind == "step" || options.kind == "multi_step") options.gamma = config.get_number("gamma", fallback.gamma, 0, 1);
-  if (options.kind == "step") options.step_epochs = config.get_number("step_epochs", fallback.step_epochs, 1e-3, 1e6);
+  if (options.kind == "step" || options.kind == "multi_step")
+    options.gamma = config.get_number("gamma", fallback.gamma, 0, 1);
+  if (options.kind == "step")
+    options.step_epochs = config.get_number("step_epochs", fallback.step_epochs, 1e-3, 1e6);
   if (options.kind == "multi_step") options.milestones = config.get_numbers("milestones");
   if (options.kind == "cosine" || options.kind == "one_cycle")
     options.final_factor = config.get_number("final_factor", fallback.final_factor, 0, 1);
@@ -50,7 +52,8 @@ TrainOptions read_train_options(const Config& config, int64_t default_epochs) {
   options.checkpoint_seconds = config.get_number("checkpoint_seconds", fallback.checkpoint_seconds, 0, 1e9);
   options.optimizer = read_optimizer(config.table("optimizer", false));
   options.schedule = read_schedule(config.table("schedule", false));
-  options.schedule.learning_rate = config.get_number("learning_rate", fallback.schedule.learning_rate, 0, 1e6);
+  options.schedule.learning_rate =
+      config.get_number("learning_rate", fallback.schedule.learning_rate, 0, 1e6);
   return options;
 }
 

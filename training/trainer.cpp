@@ -21,22 +21,25 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 // Where a training stands between two steps; all of it is in a checkpoint.
 struct Position {
   int64_t epoch = 0;
-  bool prepared = false;    // BeforeEpoch was called for this epoch
-  int64_t batch = 0;        // batches of this epoch that are done
-  int64_t images = 0;       // of this epoch, likewise
+  bool prepared = false;  // BeforeEpoch was called for this epoch
+  int64_t batch = 0;      // batches of this epoch that are done
+  int64_t images = 0;     // of this epoch, likewise
   int64_t correct = 0;
-  double loss = 0;          // summed over those images
+  double loss = 0;               // summed over those images
   json history = json::array();  // a line of metrics per finished epoch
 };
 
 constexpr std::string_view kNetwork = "network/", kOptimizer = "optimizer/";
 
-std::map<std::string, Tensor> with_prefix(const std::map<std::string, Tensor>& tensors, std::string_view prefix) {
+std::map<std::string, Tensor> with_prefix(const std::map<std::string, Tensor>& tensors,
+                                          std::string_view prefix) {
   std::map<std::string, Tensor> result;
   for (const auto& [name, tensor] : tensors)
     if (name.starts_with(prefix)) result[name.substr(prefix.size())] = tensor;
@@ -63,7 +66,9 @@ class Training {
     shared_.emplace(context.model);
     optimizer_ = make_optimizer(options.optimizer, shared_->parameters());
     optimizer_->set_masks(trained_masks());
-    if (resumed) optimizer_->load_state(with_prefix(checkpoint_.tensors, kOptimizer), std::stoll(checkpoint_.metadata.at("steps")));
+    if (resumed)
+      optimizer_->load_state(with_prefix(checkpoint_.tensors, kOptimizer),
+                             std::stoll(checkpoint_.metadata.at("steps")));
     checkpoint_ = {};
   }
 
@@ -77,7 +82,8 @@ class Training {
       for (datasets::Batch batch; loader_.next(batch);) {
         if (context_.interrupted) {
           save();
-          throw Interrupted(fmt::format("[train] interrupted in epoch {} after batch {}", position_.epoch + 1, position_.batch));
+          throw Interrupted(fmt::format("[train] interrupted in epoch {} after batch {}", position_.epoch + 1,
+                                        position_.batch));
         }
         step(batch);
         if (seconds_since(saved_) >= options_.checkpoint_seconds) save();
@@ -101,7 +107,8 @@ class Training {
         Variable(batch.images), {.training = true, .seed = context_.stage_seed(), .step = global_step});
     auto [loss, correct] = ops::cross_entropy(logits, batch.labels, options_.label_smoothing);
     const double value = loss.value().item();
-    check(std::isfinite(value), "[train] the loss is {} in epoch {}, batch {}; a smaller learning rate may help", value,
+    check(std::isfinite(value),
+          "[train] the loss is {} in epoch {}, batch {}; a smaller learning rate may help", value,
           position_.epoch + 1, position_.batch + 1);
     loss.backward();
     optimizer_->step(learning_rate(steps_taken()));
@@ -115,7 +122,8 @@ class Training {
   int64_t steps_taken() const { return position_.epoch * loader_.batches_per_epoch() + position_.batch; }
 
   double learning_rate(int64_t step) const {
-    return learning_rate_at(options_.schedule, step, loader_.batches_per_epoch(), static_cast<double>(options_.epochs));
+    return learning_rate_at(options_.schedule, step, loader_.batches_per_epoch(),
+                            static_cast<double>(options_.epochs));
   }
 
   void finish_epoch() {
@@ -125,8 +133,9 @@ class Training {
                  {"loss", position_.loss / images},
                  {"accuracy", static_cast<double>(position_.correct) / images},
                  {"learning_rate", learning_rate(steps_taken() - 1)}};
-    std::string text = fmt::format("epoch {}/{}: loss {:.4f}, accuracy {:.2f} %", position_.epoch + 1, options_.epochs,
-                                   position_.loss / images, 100.0 * static_cast<double>(position_.correct) / images);
+    std::string text =
+        fmt::format("epoch {}/{}: loss {:.4f}, accuracy {:.2f} %", position_.epoch + 1, options_.epochs,
+                    position_.loss / images, 100.0 * static_cast<double>(position_.correct) / images);
     if (context_.data.validation != nullptr) {
       shared_->materialise();
       const Evaluation validation = evaluate(context_.model.network, context_.data.validation, device_);
@@ -148,34 +157,33 @@ class Training {
     const int64_t per_epoch = loader_.batches_per_epoch();
     const int64_t now = steps_taken();
     const double rate = static_cast<double>(now - first) / elapsed;
-    context_.reporter.progress({.epoch = position_.epoch + 1,
-                                .epochs = options_.epochs,
-                                .batch = position_.batch,
-                                .batches = per_epoch,
-                                .loss = position_.loss / static_cast<double>(position_.images),
-                                .accuracy = static_cast<double>(position_.correct) / static_cast<double>(position_.images),
-                                .images_per_second = rate * static_cast<double>(options_.batch_size),
-                                .seconds_left = static_cast<double>(options_.epochs * per_epoch - now) / rate});
+    context_.reporter.progress(
+        {.epoch = position_.epoch + 1,
+         .epochs = options_.epochs,
+         .batch = position_.batch,
+         .batches = per_epoch,
+         .loss = position_.loss / static_cast<double>(position_.images),
+         .accuracy = static_cast<double>(position_.correct) / static_cast<double>(position_.images),
+         .images_per_second = rate * static_cast<double>(options_.batch_size),
+         .seconds_left = static_cast<double>(options_.epochs * per_epoch - now) / rate});
   }
 
   void save() {
     shared_->materialise();
     TensorFile file;
     const auto put = [&](const std::map<std::string, Tensor>& tensors, std::string_view prefix) {
-      for (const auto& [name, tensor] : tensors) file.tensors[std::string(prefix) + name] = tensor.to(Device::cpu);
+      for (const auto& [name, tensor] : tensors)
+        file.tensors[std::string(prefix) + name] = tensor.to(Device::cpu);
     };
     put(context_.model.network.state(), kNetwork);
     put(optimizer_->state(), kOptimizer);
     put(pack_constraints(context_.model), "");
     // Doubles travel as JSON numbers, which nlohmann::json writes so that they read back to the same bits.
-    file.metadata["position"] = json{{"epoch", position_.epoch},
-                                     {"prepared", position_.prepared},
-                                     {"batch", position_.batch},
-                                     {"images", position_.images},
-                                     {"correct", position_.correct},
-                                     {"loss", position_.loss},
-                                     {"history", position_.history}}
-                                    .dump();
+    file.metadata["position"] =
+        json{{"epoch", position_.epoch},    {"prepared", position_.prepared}, {"batch", position_.batch},
+             {"images", position_.images},  {"correct", position_.correct},   {"loss", position_.loss},
+             {"history", position_.history}}
+            .dump();
     file.metadata["steps"] = std::to_string(optimizer_->steps());
     write_safetensors(paths::checkpoint(context_.folder), file);
     saved_ = Clock::now();
@@ -199,7 +207,8 @@ class Training {
     }
     context_.model.network.load_state(with_prefix(checkpoint_.tensors, kNetwork), device_, path.string());
     unpack_constraints(checkpoint_.tensors, context_.model, device_, path.string());
-    context_.reporter.line(fmt::format("continuing in epoch {} after batch {}", position_.epoch + 1, position_.batch));
+    context_.reporter.line(
+        fmt::format("continuing in epoch {} after batch {}", position_.epoch + 1, position_.batch));
   }
 
   StageContext& context_;
@@ -229,6 +238,8 @@ void train(StageContext& context, const TrainOptions& options, const BeforeEpoch
   Training(context, options, before_epoch).run();
 }
 
-std::unique_ptr<Stage> make_train_stage(const Config& config) { return std::make_unique<TrainStage>(config); }
+std::unique_ptr<Stage> make_train_stage(const Config& config) {
+  return std::make_unique<TrainStage>(config);
+}
 
 }  // namespace espalier

@@ -68,8 +68,9 @@ class Workload {
 
 // What the peer script printed last, or nothing when it could not run.
 double peer_images_per_second(const std::string& model, const BenchOptions& options) {
-  const std::string line = fmt::format("'{}' '{}/pytorch_peer.py' {} {} {} {}", options.python, ESPALIER_BENCH_DIR, model,
-                                       options.batch_size, omp_get_max_threads(), options.seconds);
+  const std::string line =
+      fmt::format("'{}' '{}/pytorch_peer.py' {} {} {} {}", options.python, ESPALIER_BENCH_DIR, model,
+                  options.batch_size, omp_get_max_threads(), options.seconds);
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(line.c_str(), "r"), pclose);
   check(pipe != nullptr, "[bench] cannot start {}", options.python);
   double result = 0;
@@ -87,7 +88,8 @@ double median(std::vector<double> values) {
 }  // namespace
 
 std::string bench(const BenchOptions& options) {
-  const bool peer = std::system(fmt::format("'{}' -c 'import torch' >/dev/null 2>&1", options.python).c_str()) == 0;
+  const bool peer =
+      std::system(fmt::format("'{}' -c 'import torch' >/dev/null 2>&1", options.python).c_str()) == 0;
   TextTable table({"training", "batch", "Espalier images/s", "PyTorch images/s", "ratio"});
   for (const std::string model : {"lenet_300_100", "lenet5"}) {
     Workload workload(model, options);
@@ -104,12 +106,14 @@ std::string bench(const BenchOptions& options) {
   const auto where = machine();
   const std::string notes =
       fmt::format("{}, {} threads on both sides, median of {} alternating runs of {} s, commit {}{}\n",
-                  where.at("processor").get<std::string>(), omp_get_max_threads(), options.repeats, options.seconds, commit(),
+                  where.at("processor").get<std::string>(), omp_get_max_threads(), options.repeats,
+                  options.seconds, commit(),
                   std::getenv("OPENBLAS_CORETYPE") != nullptr
                       ? fmt::format(", OPENBLAS_CORETYPE={}", std::getenv("OPENBLAS_CORETYPE"))
                       : "");
   if (!options.output.empty())
-    write_file(options.output, "# Training speed\n\nWritten by `espalier bench`.\n\n" + table.markdown() + "\n" + notes);
+    write_file(options.output,
+               "# Training speed\n\nWritten by `espalier bench`.\n\n" + table.markdown() + "\n" + notes);
   return table.text() + "\n" + notes;
 }
 

@@ -16,9 +16,10 @@ struct BenchOptions {
   Device device = Device::cpu;
 };
 
-// Training images per second of each network on random images, beside PyTorch's when the interpreter has it: the two alternate, each
-// `repeats` times for `seconds`, and the medians and their ratio are shown. A training step is forward, cross-entropy, backward and
-// SGD with momentum, on a batch that is in memory already. Returns the table.
+// Training images per second of each network on random images, beside PyTorch's when the interpreter has it:
+// the two alternate, each `repeats` times for `seconds`, and the medians and their ratio are shown. A
+// training step is forward, cross-entropy, backward and SGD with momentum, on a batch that is in memory
+// already. Returns the table.
 std::string bench(const BenchOptions& options);
 
 }  // namespace espalier::apps

@@ -23,11 +23,19 @@ struct Published {
 
 const std::vector<Published>& published() {
   static const std::vector<Published> kPublished = {
-      {"lenet_300_100", "LeNet-300-100", "1.64 %", "1.58 %", "40x",
+      {"lenet_300_100",
+       "LeNet-300-100",
+       "1.64 %",
+       "1.58 %",
+       "40x",
        {{"fc1.weight", "8 %", "6 / 4.4", "5 / 3.7", "3.1 %", "2.32 %"},
         {"fc2.weight", "9 %", "6 / 4.4", "5 / 4.3", "3.8 %", "3.04 %"},
         {"fc3.weight", "26 %", "6 / 4.3", "5 / 3.2", "15.7 %", "12.70 %"}}},
-      {"lenet5", "LeNet-5", "0.80 %", "0.74 %", "39x",
+      {"lenet5",
+       "LeNet-5",
+       "0.80 %",
+       "0.74 %",
+       "39x",
        {{"conv1.weight", "66 %", "8 / 7.2", "5 / 1.5", "78.5 %", "67.45 %"},
         {"conv2.weight", "12 %", "8 / 7.2", "5 / 3.9", "6.0 %", "5.28 %"},
         {"fc1.weight", "8 %", "5 / 4.5", "5 / 4.5", "2.7 %", "2.45 %"},
@@ -43,7 +51,9 @@ const json& compressed_stage(const json& summary) {
        summary.at("seed").get<int64_t>());
 }
 
-double error_of(const json& stage) { return 1 - stage.at("accuracy").get<double>(); }
+double error_of(const json& stage) {
+  return 1 - stage.at("accuracy").get<double>();
+}
 
 // The recipe as it ran, without its line "seed = 1".
 std::string settings_but_seed(const json& run) {
@@ -58,38 +68,45 @@ void check_alike(const std::vector<json>& runs) {
   std::set<int64_t> seeds;
   for (const json& run : runs) {
     const int64_t seed = run.at("seed");
-    check(seeds.insert(seed).second, "[table] two runs of '{}' with seed {}", run.at("recipe").get<std::string>(), seed);
-    check(settings_but_seed(run) == settings_but_seed(runs.front()), "[table] the runs of '{}' with seeds {} and {} differ in more than the seed",
+    check(seeds.insert(seed).second, "[table] two runs of '{}' with seed {}",
+          run.at("recipe").get<std::string>(), seed);
+    check(settings_but_seed(run) == settings_but_seed(runs.front()),
+          "[table] the runs of '{}' with seeds {} and {} differ in more than the seed",
           run.at("recipe").get<std::string>(), runs.front().at("seed").get<int64_t>(), seed);
   }
 }
 
 std::string render(const Published& paper, const std::vector<json>& runs) {
   TextTable totals({"seed", "reference error", "compressed error", "dense bytes", "file bytes", "ratio"});
-  totals.add({"paper", std::string(paper.reference_error), std::string(paper.compressed_error), "", "", std::string(paper.ratio)});
+  totals.add({"paper", std::string(paper.reference_error), std::string(paper.compressed_error), "", "",
+              std::string(paper.ratio)});
   double dense_error = 0, error = 0, bytes = 0, dense_bytes = 0;
   for (const json& run : runs) {
     const json& stage = compressed_stage(run);
     const json& size = stage.at("compressed");
     const double first = error_of(run.at("stages").front()), last = error_of(stage);
-    totals.add({std::to_string(run.at("seed").get<int64_t>()), percent(first), percent(last), grouped(size.at("dense_bytes")),
-                grouped(size.at("bytes")), fmt::format("{:.1f}x", size.at("ratio").get<double>())});
+    totals.add({std::to_string(run.at("seed").get<int64_t>()), percent(first), percent(last),
+                grouped(size.at("dense_bytes")), grouped(size.at("bytes")),
+                fmt::format("{:.1f}x", size.at("ratio").get<double>())});
     dense_error += first;
     error += last;
     bytes += size.at("bytes").get<double>();
     dense_bytes += size.at("dense_bytes").get<double>();
   }
   const auto count = static_cast<double>(runs.size());
-  totals.add({"mean", percent(dense_error / count), percent(error / count), grouped(std::llround(dense_bytes / count)),
-              grouped(std::llround(bytes / count)), fmt::format("{:.1f}x", dense_bytes / bytes)});
+  totals.add({"mean", percent(dense_error / count), percent(error / count),
+              grouped(std::llround(dense_bytes / count)), grouped(std::llround(bytes / count)),
+              fmt::format("{:.1f}x", dense_bytes / bytes)});
 
-  TextTable layers({"weight", "density", "paper", "weight bits P+Q / +H", "paper", "index bits P+Q / +H", "paper", "P+Q", "paper",
-                    "P+Q+H", "paper"});
+  TextTable layers({"weight", "density", "paper", "weight bits P+Q / +H", "paper", "index bits P+Q / +H",
+                    "paper", "P+Q", "paper", "P+Q+H", "paper"});
   for (const PublishedLayer& layer : paper.layers) {
-    double density = 0, weight_bits = 0, weight_huffman = 0, index_bits = 0, index_huffman = 0, quantized = 0, huffman = 0;
+    double density = 0, weight_bits = 0, weight_huffman = 0, index_bits = 0, index_huffman = 0, quantized = 0,
+           huffman = 0;
     for (const json& run : runs) {
       const json& tensors = compressed_stage(run).at("compressed").at("tensors");
-      const auto tensor = std::ranges::find_if(tensors, [&](const json& each) { return each.at("name") == layer.name; });
+      const auto tensor =
+          std::ranges::find_if(tensors, [&](const json& each) { return each.at("name") == layer.name; });
       check(tensor != tensors.end(), "[table] a run of '{}' has no tensor '{}'", paper.model, layer.name);
       density += tensor->at("nonzeros").get<double>() / tensor->at("weights").get<double>() / count;
       weight_bits += tensor->at("weight_bits").get<double>() / count;
@@ -101,18 +118,22 @@ std::string render(const Published& paper, const std::vector<json>& runs) {
       huffman += rates.huffman / count;
     }
     const auto cell = [](std::string_view text) { return std::string(text); };
-    layers.add({cell(layer.name), percent(density, 1), cell(layer.density), fmt::format("{:.1f} / {:.1f}", weight_bits, weight_huffman),
-                cell(layer.weight_bits), fmt::format("{:.1f} / {:.1f}", index_bits, index_huffman), cell(layer.index_bits),
+    layers.add({cell(layer.name), percent(density, 1), cell(layer.density),
+                fmt::format("{:.1f} / {:.1f}", weight_bits, weight_huffman), cell(layer.weight_bits),
+                fmt::format("{:.1f} / {:.1f}", index_bits, index_huffman), cell(layer.index_bits),
                 percent(quantized, 2), cell(layer.quantized), percent(huffman, 2), cell(layer.huffman)});
   }
   const json& machine = runs.front().at("machine");
   std::vector<std::string> commits;
   for (const json& run : runs)
-    if (std::ranges::find(commits, run.at("commit").get<std::string>()) == commits.end()) commits.push_back(run.at("commit"));
-  return fmt::format("## {} on {}\n\n{}\nMean over the seeds, layer by layer:\n\n{}\nRecipe `{}`, commit {}, {}, {} threads.\n",
-                     paper.title, runs.front().at("data").get<std::string>(), totals.markdown(), layers.markdown(),
-                     runs.front().at("recipe").get<std::string>(), fmt::join(commits, ", "),
-                     machine.at("processor").get<std::string>(), machine.at("threads").get<int>());
+    if (std::ranges::find(commits, run.at("commit").get<std::string>()) == commits.end())
+      commits.push_back(run.at("commit"));
+  return fmt::format(
+      "## {} on {}\n\n{}\nMean over the seeds, layer by layer:\n\n{}\nRecipe `{}`, commit {}, {}, {} "
+      "threads.\n",
+      paper.title, runs.front().at("data").get<std::string>(), totals.markdown(), layers.markdown(),
+      runs.front().at("recipe").get<std::string>(), fmt::join(commits, ", "),
+      machine.at("processor").get<std::string>(), machine.at("threads").get<int>());
 }
 
 }  // namespace
@@ -120,11 +141,16 @@ std::string render(const Published& paper, const std::vector<json>& runs) {
 std::string deep_compression_table(const std::vector<json>& summaries) {
   std::string text =
       "# Deep Compression\n\n"
-      "Written by `espalier table deep-compression` from the `summary.json` of each run. \"Paper\" is Han, Mao & Dally, ICLR 2016, "
-      "tables 1 to 3. A ratio is 4 bytes for each of the dense network's parameters over the bytes of the whole `.esp` file: "
-      "headers, network description, codebooks, Huffman tables, biases and checksums included. P+Q counts codes, gaps and codebook "
-      "before Huffman coding; P+Q+H is the layer's whole section of the file. The columns \"P+Q / +H\" are bits per stored entry "
-      "before and after Huffman coding. The width of a gap is the one whose Huffman-coded section is smallest; P+Q charges it in "
+      "Written by `espalier table deep-compression` from the `summary.json` of each run. \"Paper\" is Han, "
+      "Mao & Dally, ICLR 2016, "
+      "tables 1 to 3. A ratio is 4 bytes for each of the dense network's parameters over the bytes of the "
+      "whole `.esp` file: "
+      "headers, network description, codebooks, Huffman tables, biases and checksums included. P+Q counts "
+      "codes, gaps and codebook "
+      "before Huffman coding; P+Q+H is the layer's whole section of the file. The columns \"P+Q / +H\" are "
+      "bits per stored entry "
+      "before and after Huffman coding. The width of a gap is the one whose Huffman-coded section is "
+      "smallest; P+Q charges it in "
       "full, so it is above what a width chosen for P+Q would give.\n";
   for (const Published& paper : published()) {
     std::vector<json> runs;

@@ -6,7 +6,8 @@ namespace espalier::apps {
 
 std::span<const TableRow> tables() {
   static constexpr TableRow kTables[] = {
-      {"deep-compression", "Deep Compression (Han et al., ICLR 2016), tables 1 to 3: the LeNets", deep_compression_table},
+      {"deep-compression", "Deep Compression (Han et al., ICLR 2016), tables 1 to 3: the LeNets",
+       deep_compression_table},
   };
   return kTables;
 }

@@ -63,9 +63,9 @@ struct EspEncoded {
 // name comes twice, or the text exceeds kMaxDirectoryBytes.
 EspEncoded encode_esp(const EspFile& file);
 
-// The most that decoded tensors may take together, codes included: 16 MiB and 8192 times the file, but 2 GiB (twice what VGG-16
-// does) at most. A few bytes can stand for any number of zeros, and at 8 bytes a weight with its code, 8192 is what one weight in
-// 700 kept at 11 bits comes to.
+// The most that decoded tensors may take together, codes included: 16 MiB and 8192 times the file, but 2 GiB
+// (twice what VGG-16 does) at most. A few bytes can stand for any number of zeros, and at 8 bytes a weight
+// with its code, 8192 is what one weight in 700 kept at 11 bits comes to.
 inline constexpr uint64_t kMaxDecodedBytes = uint64_t{1} << 31;
 inline uint64_t decoded_limit(uint64_t file_bytes) {
   return std::min(kMaxDecodedBytes, (uint64_t{1} << 24) + 8192 * std::min(file_bytes, kMaxDecodedBytes));
@@ -78,8 +78,8 @@ struct EspDecoded {
   std::vector<EspTensorSize> sizes;
 };
 // Untrusted input: every length is checked against the bytes that are there before anything is allocated,
-// every checksum verified. Decoded tensors take `limit` bytes (by default decoded_limit) at most, dense ones 32 times their
-// section (64 with codes) at most. Errors begin with `origin`.
+// every checksum verified. Decoded tensors take `limit` bytes (by default decoded_limit) at most, dense ones
+// 32 times their section (64 with codes) at most. Errors begin with `origin`.
 EspDecoded decode_esp(std::span<const std::byte> bytes, const std::string& origin,
                       std::optional<uint64_t> limit = {});
 

@@ -21,7 +21,8 @@ class EncodeStage final : public Stage {
     const auto path = paths::compressed(context.folder);
     write_file(path, encoded.bytes);
 
-    // What counts is what the file says: the stages after this one, and the accuracy in the report, use the decoded model.
+    // What counts is what the file says: the stages after this one, and the accuracy in the report, use the
+    // decoded model.
     Model decoded = load_esp(path, context.model.device());
     decoded.masks = context.model.masks;
     decoded.codebooks = context.model.codebooks;
@@ -29,13 +30,14 @@ class EncodeStage final : public Stage {
     json tensors = json::array();
     for (const EspTensorSize& size : encoded.sizes) tensors.push_back(to_json(size));
     const auto dense = 4 * context.model.network.parameter_count();
-    context.metrics["compressed"] = {{"bytes", encoded.bytes.size()},
-                                     {"dense_bytes", dense},
-                                     {"ratio", static_cast<double>(dense) / static_cast<double>(encoded.bytes.size())},
-                                     {"tensors", tensors}};
-    context.reporter.line(fmt::format("{} bytes in {}; {:.1f} times smaller than {} bytes of float32 weights",
-                                      encoded.bytes.size(), path.string(),
-                                      static_cast<double>(dense) / static_cast<double>(encoded.bytes.size()), dense));
+    context.metrics["compressed"] = {
+        {"bytes", encoded.bytes.size()},
+        {"dense_bytes", dense},
+        {"ratio", static_cast<double>(dense) / static_cast<double>(encoded.bytes.size())},
+        {"tensors", tensors}};
+    context.reporter.line(fmt::format(
+        "{} bytes in {}; {:.1f} times smaller than {} bytes of float32 weights", encoded.bytes.size(),
+        path.string(), static_cast<double>(dense) / static_cast<double>(encoded.bytes.size()), dense));
   }
 
  private:
@@ -44,6 +46,8 @@ class EncodeStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_encode_stage(const Config& config) { return std::make_unique<EncodeStage>(config); }
+std::unique_ptr<Stage> make_encode_stage(const Config& config) {
+  return std::make_unique<EncodeStage>(config);
+}
 
 }  // namespace espalier::compression

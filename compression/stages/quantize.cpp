@@ -30,9 +30,7 @@ class QuantizeStage final : public Stage {
     Model& model = context.model;
     for (const auto& [weight, bits] : weight_values(model.network, layer_bits_, bits_, "quantize"))
       share(context, *weight, bits);
-    {
-      SharedWeights materialise(model);
-    }
+    { SharedWeights materialise(model); }
     if (train_.epochs > 0) train(context, train_);
   }
 
@@ -56,14 +54,16 @@ class QuantizeStage final : public Stage {
       if (keep[i] != 0) codes[i] = *next++;
     const Device device = weight.variable.value().device();
     context.model.codebooks[weight.name] = {
-        .centroids = Tensor::from(clusters.centroids, {static_cast<int64_t>(clusters.centroids.size())}, device),
+        .centroids =
+            Tensor::from(clusters.centroids, {static_cast<int64_t>(clusters.centroids.size())}, device),
         .codes = Tensor::from(codes, weight.shape, device)};
-    context.metrics["quantized"][weight.name] = {{"bits", bits},
-                                                 {"centroids", clusters.centroids.size()},
-                                                 {"rms_error", std::sqrt(clusters.within_cluster_sum_of_squares /
-                                                                         static_cast<double>(survivors.size()))}};
-    context.reporter.line(fmt::format("{}: {} weights share {} values ({} iterations)", weight.name, survivors.size(),
-                                      clusters.centroids.size(), clusters.iterations));
+    context.metrics["quantized"][weight.name] = {
+        {"bits", bits},
+        {"centroids", clusters.centroids.size()},
+        {"rms_error",
+         std::sqrt(clusters.within_cluster_sum_of_squares / static_cast<double>(survivors.size()))}};
+    context.reporter.line(fmt::format("{}: {} weights share {} values ({} iterations)", weight.name,
+                                      survivors.size(), clusters.centroids.size(), clusters.iterations));
   }
 
   int bits_;
@@ -74,6 +74,8 @@ class QuantizeStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_quantize_stage(const Config& config) { return std::make_unique<QuantizeStage>(config); }
+std::unique_ptr<Stage> make_quantize_stage(const Config& config) {
+  return std::make_unique<QuantizeStage>(config);
+}
 
 }  // namespace espalier::compression

@@ -36,16 +36,21 @@ namespace {
 thread_local bool recording_now = true;
 }  // namespace
 
-bool recording() { return recording_now; }
+bool recording() {
+  return recording_now;
+}
 NoGradient::NoGradient() : before_(std::exchange(recording_now, false)) {}
-NoGradient::~NoGradient() { recording_now = before_; }
+NoGradient::~NoGradient() {
+  recording_now = before_;
+}
 
 Variable::Variable(Tensor value, bool requires_gradient) : state_(std::make_shared<State>()) {
   state_->value = std::move(value);
   state_->requires_gradient = requires_gradient;
 }
 
-Variable Variable::result(std::string_view operation, Tensor value, std::vector<Variable> inputs, Backward backward) {
+Variable Variable::result(std::string_view operation, Tensor value, std::vector<Variable> inputs,
+                          Backward backward) {
   Variable output(std::move(value));
   if (!recording()) return output;
   for (const Variable& input : inputs) {
@@ -69,7 +74,9 @@ Tensor& Variable::value() {
   return state_->value;
 }
 
-bool Variable::requires_gradient() const { return defined() && state_->requires_gradient; }
+bool Variable::requires_gradient() const {
+  return defined() && state_->requires_gradient;
+}
 
 const Tensor& Variable::gradient() const {
   check(defined(), "[autograd] the gradient of an undefined variable was asked for");
@@ -95,8 +102,10 @@ void Variable::accumulate(Tensor gradient) const {
 }
 
 void Variable::backward() {
-  check(defined() && requires_gradient(), "[backward] the variable does not depend on anything that requires a gradient");
-  check(value().numel() == 1, "[backward] starts from a scalar; this variable has shape {}", shape().to_string());
+  check(defined() && requires_gradient(),
+        "[backward] the variable does not depend on anything that requires a gradient");
+  check(value().numel() == 1, "[backward] starts from a scalar; this variable has shape {}",
+        shape().to_string());
 
   // Depth first, without recursion: `order` ends with this variable and has every input before its users.
   std::vector<Variable> order;
@@ -122,7 +131,8 @@ void Variable::backward() {
     if (state.operation.empty()) continue;
     const Tensor gradient = std::exchange(state.gradient, Tensor());
     const Backward pass = std::exchange(state.backward, nullptr);
-    check(pass != nullptr, "[backward] the graph behind [{}] was already freed by an earlier backward()", state.operation);
+    check(pass != nullptr, "[backward] the graph behind [{}] was already freed by an earlier backward()",
+          state.operation);
     if (gradient.defined()) pass(gradient);
     const std::vector<Variable> inputs = std::exchange(state.inputs, {});
   }

@@ -10,9 +10,10 @@
 
 namespace espalier {
 
-// Writes a whole file or nothing: the bytes go to a temporary name beside `path`, are synced, and renamed over it;
-// then the folder is synced. On any failure (full disk, no permission) the temporary is removed, the earlier file
-// stands as it was, and Error names the path and the reason. A path that is a folder or a device is an error too.
+// Writes a whole file or nothing: the bytes go to a temporary name beside `path`, are synced, and renamed
+// over it; then the folder is synced. On any failure (full disk, no permission) the temporary is removed, the
+// earlier file stands as it was, and Error names the path and the reason. A path that is a folder or a device
+// is an error too.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -32,7 +33,8 @@ class AtomicFile {
 void write_file(const std::filesystem::path& path, std::string_view text);
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 
-// The whole file. Throws Error naming the path and the reason; a file larger than `limit` bytes is an error before it is read.
+// The whole file. Throws Error naming the path and the reason; a file larger than `limit` bytes is an error
+// before it is read.
 std::vector<std::byte> read_file(const std::filesystem::path& path, uint64_t limit = uint64_t{1} << 34);
 std::string read_text(const std::filesystem::path& path, uint64_t limit = uint64_t{1} << 30);
 

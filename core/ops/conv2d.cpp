@@ -6,24 +6,27 @@ namespace espalier::ops {
 
 Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& options) {
   check(x.rank() == 4 && weight.rank() == 4,
-        "[conv2d] input of shape {} and weight of shape {}; expected (N, H, W, C) and (O, R, S, C / groups)", x.to_string(),
-        weight.to_string());
+        "[conv2d] input of shape {} and weight of shape {}; expected (N, H, W, C) and (O, R, S, C / groups)",
+        x.to_string(), weight.to_string());
   check(options.groups >= 1 && weight[0] % options.groups == 0 && x[3] == weight[3] * options.groups,
-        "[conv2d] input has {} channels; weight {} in {} groups expects {}", x[3], weight.to_string(), options.groups,
-        weight[3] * options.groups);
+        "[conv2d] input has {} channels; weight {} in {} groups expects {}", x[3], weight.to_string(),
+        options.groups, weight[3] * options.groups);
   std::array<int64_t, 2> extent;
   for (int axis : {0, 1})
-    extent[axis] = window_extent("conv2d", x[axis + 1], {.kernel = weight[axis + 1],
-                                                         .stride = options.stride[axis],
-                                                         .padding = options.padding[axis],
-                                                         .dilation = options.dilation[axis]});
+    extent[axis] = window_extent("conv2d", x[axis + 1],
+                                 {.kernel = weight[axis + 1],
+                                  .stride = options.stride[axis],
+                                  .padding = options.padding[axis],
+                                  .dilation = options.dilation[axis]});
   return {x[0], extent[0], extent[1], weight[0]};
 }
 
-Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, const Conv2dOptions& options) {
+Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
+                const Conv2dOptions& options) {
   Tensor y = like(x, conv2d_shape(x.shape(), weight.shape(), options));
-  check(!bias.defined() || bias.shape() == Shape{weight.shape()[0]}, "[conv2d] bias of shape {}; expected ({})",
-        bias.defined() ? bias.shape().to_string() : "", weight.shape()[0]);
+  check(!bias.defined() || bias.shape() == Shape{weight.shape()[0]},
+        "[conv2d] bias of shape {}; expected ({})", bias.defined() ? bias.shape().to_string() : "",
+        weight.shape()[0]);
   Backend& backend = y.backend();
   backend.conv2d(x.value(), weight.value(), y, options);
   if (bias.defined()) backend.add_bias(y, bias.value(), y);

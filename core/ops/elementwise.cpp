@@ -5,7 +5,8 @@ namespace espalier::ops {
 namespace {
 
 void check_same_shape(std::string_view operation, const Variable& a, const Variable& b) {
-  check(a.shape() == b.shape(), "[{}] shapes {} and {} differ", operation, a.shape().to_string(), b.shape().to_string());
+  check(a.shape() == b.shape(), "[{}] shapes {} and {} differ", operation, a.shape().to_string(),
+        b.shape().to_string());
 }
 
 }  // namespace
@@ -21,10 +22,18 @@ Variable activation(UnaryOp op, const Variable& x) {
   });
 }
 
-Variable relu(const Variable& x) { return activation(UnaryOp::relu, x); }
-Variable relu6(const Variable& x) { return activation(UnaryOp::relu6, x); }
-Variable sigmoid(const Variable& x) { return activation(UnaryOp::sigmoid, x); }
-Variable tanh(const Variable& x) { return activation(UnaryOp::tanh, x); }
+Variable relu(const Variable& x) {
+  return activation(UnaryOp::relu, x);
+}
+Variable relu6(const Variable& x) {
+  return activation(UnaryOp::relu6, x);
+}
+Variable sigmoid(const Variable& x) {
+  return activation(UnaryOp::sigmoid, x);
+}
+Variable tanh(const Variable& x) {
+  return activation(UnaryOp::tanh, x);
+}
 
 Variable add(const Variable& a, const Variable& b) {
   check_same_shape("add", a, b);

@@ -6,7 +6,8 @@ namespace espalier::ops {
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
   const Shape &xs = x.shape(), &ws = weight.shape();
   check(xs.rank() == 2 && ws.rank() == 2 && xs[1] == ws[1],
-        "[linear] input of shape {} and weight of shape {}; expected (N, I) and (O, I)", xs.to_string(), ws.to_string());
+        "[linear] input of shape {} and weight of shape {}; expected (N, I) and (O, I)", xs.to_string(),
+        ws.to_string());
   check(!bias.defined() || bias.shape() == Shape{ws[0]}, "[linear] bias of shape {}; expected ({})",
         bias.defined() ? bias.shape().to_string() : "", ws[0]);
   Tensor y = like(x, {xs[0], ws[0]});
@@ -31,8 +32,8 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
 
 Variable matmul(const Variable& a, const Variable& b) {
   const Shape &as = a.shape(), &bs = b.shape();
-  check(as.rank() == 2 && bs.rank() == 2 && as[1] == bs[0], "[matmul] {} times {}; expected (M, K) times (K, N)",
-        as.to_string(), bs.to_string());
+  check(as.rank() == 2 && bs.rank() == 2 && as[1] == bs[0],
+        "[matmul] {} times {}; expected (M, K) times (K, N)", as.to_string(), bs.to_string());
   Tensor y = like(a, {as[0], bs[1]});
   y.backend().gemm(a.value(), b.value(), y, {});
   return Variable::result("matmul", y, {a, b}, [a, b](const Tensor& dy) {

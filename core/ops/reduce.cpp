@@ -18,7 +18,9 @@ Variable scaled_sum(std::string_view operation, const Variable& x, double factor
 
 }  // namespace
 
-Variable sum(const Variable& x) { return scaled_sum("sum", x, 1.0); }
+Variable sum(const Variable& x) {
+  return scaled_sum("sum", x, 1.0);
+}
 
 Variable mean(const Variable& x) {
   check(x.value().numel() > 0, "[mean] of no elements; shape {}", x.shape().to_string());

@@ -29,8 +29,8 @@ CrossEntropy cross_entropy(const Variable& logits, const Tensor& labels, double 
         "[cross_entropy] logits {} and labels {} of {}; expected (N, C) and (N) of int32", shape.to_string(),
         labels.shape().to_string(), name(labels.dtype()));
   check(shape.numel() > 0, "[cross_entropy] logits {} hold nothing", shape.to_string());
-  check(label_smoothing >= 0 && label_smoothing < 1, "[cross_entropy] label smoothing {}; expected one in [0, 1)",
-        label_smoothing);
+  check(label_smoothing >= 0 && label_smoothing < 1,
+        "[cross_entropy] label smoothing {}; expected one in [0, 1)", label_smoothing);
   Tensor loss = like(logits, Shape{}), probabilities = like(logits);
   Tensor correct(Shape{}, DType::int64, loss.device());
   loss.backend().cross_entropy(logits.value(), labels, label_smoothing, loss, probabilities, correct);
@@ -45,7 +45,8 @@ CrossEntropy cross_entropy(const Variable& logits, const Tensor& labels, double 
 
 Variable gather(const Variable& table, const Tensor& codes) {
   check(table.shape().rank() == 1 && codes.dtype() == DType::int32,
-        "[gather] table of shape {} and codes of {}; expected (K) and int32", table.shape().to_string(), name(codes.dtype()));
+        "[gather] table of shape {} and codes of {}; expected (K) and int32", table.shape().to_string(),
+        name(codes.dtype()));
   Tensor y = like(table, codes.shape());
   y.backend().gather(table.value(), codes, y);
   return Variable::result("gather", y, {table}, [table, codes](const Tensor& dy) {

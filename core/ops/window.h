@@ -14,7 +14,8 @@ struct Window {
   bool ceil_mode = false;
 };
 
-// How many windows fit an axis of `input` elements. Throws Error, naming `operation`, when none does or a number is impossible.
+// How many windows fit an axis of `input` elements. Throws Error, naming `operation`, when none does or a
+// number is impossible.
 int64_t window_extent(std::string_view operation, int64_t input, const Window& window);
 
 }  // namespace espalier::ops

@@ -20,7 +20,8 @@ class Moments {
     return tensor;
   }
   void mask(const std::string& name, const Tensor& mask) {
-    if (auto found = tensors_.find(name); found != tensors_.end()) found->second.backend().apply_mask(found->second, mask);
+    if (auto found = tensors_.find(name); found != tensors_.end())
+      found->second.backend().apply_mask(found->second, mask);
   }
   void save(std::map<std::string, Tensor>& state) const {
     for (const auto& [name, tensor] : tensors_) state[prefix_ + name] = tensor;
@@ -31,8 +32,8 @@ class Moments {
       const auto found = state.find(prefix_ + parameter.name);
       if (found == state.end()) continue;
       check(found->second.shape() == parameter.shape && found->second.dtype() == DType::float32,
-            "[optimizer] state '{}' has shape {}; expected float32 {}", found->first, found->second.shape().to_string(),
-            parameter.shape.to_string());
+            "[optimizer] state '{}' has shape {}; expected float32 {}", found->first,
+            found->second.shape().to_string(), parameter.shape.to_string());
       of(parameter).copy_from(found->second);
     }
   }
@@ -44,7 +45,8 @@ class Moments {
 
 class Sgd final : public Optimizer {
  public:
-  Sgd(std::vector<Parameter> parameters, OptimizerOptions options) : Optimizer(std::move(parameters), std::move(options)) {}
+  Sgd(std::vector<Parameter> parameters, OptimizerOptions options)
+      : Optimizer(std::move(parameters), std::move(options)) {}
 
   std::map<std::string, Tensor> state() const override {
     std::map<std::string, Tensor> result;
@@ -53,7 +55,9 @@ class Sgd final : public Optimizer {
   }
 
  private:
-  void load_moments(const std::map<std::string, Tensor>& state) override { momentum_.load(state, parameters_); }
+  void load_moments(const std::map<std::string, Tensor>& state) override {
+    momentum_.load(state, parameters_);
+  }
   void mask_moments(const std::string& name, const Tensor& mask) override { momentum_.mask(name, mask); }
 
   void update(Parameter& parameter, const Tensor& mask, double learning_rate, double weight_decay) override {
@@ -72,7 +76,8 @@ class Sgd final : public Optimizer {
 
 class Adam final : public Optimizer {
  public:
-  Adam(std::vector<Parameter> parameters, OptimizerOptions options) : Optimizer(std::move(parameters), std::move(options)) {}
+  Adam(std::vector<Parameter> parameters, OptimizerOptions options)
+      : Optimizer(std::move(parameters), std::move(options)) {}
 
   std::map<std::string, Tensor> state() const override {
     std::map<std::string, Tensor> result;
@@ -93,7 +98,8 @@ class Adam final : public Optimizer {
 
   void update(Parameter& parameter, const Tensor& mask, double learning_rate, double weight_decay) override {
     Tensor& weight = parameter.variable.value();
-    weight.backend().adam_step(weight, parameter.variable.gradient(), first_.of(parameter), second_.of(parameter), mask,
+    weight.backend().adam_step(weight, parameter.variable.gradient(), first_.of(parameter),
+                               second_.of(parameter), mask,
                                {.learning_rate = learning_rate,
                                 .beta1 = options_.beta1,
                                 .beta2 = options_.beta2,
@@ -115,9 +121,11 @@ void Optimizer::set_masks(std::map<std::string, Tensor> masks) {
   std::vector<std::pair<Parameter*, const Tensor*>> masked;
   for (const auto& [name, mask] : masks) {
     const auto owner = std::ranges::find(parameters_, name, &Parameter::name);
-    check(owner != parameters_.end(), "[optimizer] a mask for '{}', which is not among the parameters to train", name);
-    check(mask.shape() == owner->shape && mask.dtype() == DType::uint8, "[optimizer] mask of '{}' is {} {}; expected uint8 {}",
-          name, espalier::name(mask.dtype()), mask.shape().to_string(), owner->shape.to_string());
+    check(owner != parameters_.end(),
+          "[optimizer] a mask for '{}', which is not among the parameters to train", name);
+    check(mask.shape() == owner->shape && mask.dtype() == DType::uint8,
+          "[optimizer] mask of '{}' is {} {}; expected uint8 {}", name, espalier::name(mask.dtype()),
+          mask.shape().to_string(), owner->shape.to_string());
     masked.emplace_back(&*owner, &mask);
   }
   for (const auto& [owner, mask] : masked) {
@@ -135,7 +143,8 @@ void Optimizer::step(double learning_rate) {
     if (!parameter.variable.gradient().defined()) continue;
     const bool decays = parameter.kind == ParameterKind::weight || options_.decay_biases_and_norms;
     const auto mask = masks_.find(parameter.name);
-    update(parameter, mask == masks_.end() ? kUnmasked : mask->second, learning_rate, decays ? options_.weight_decay : 0.0);
+    update(parameter, mask == masks_.end() ? kUnmasked : mask->second, learning_rate,
+           decays ? options_.weight_decay : 0.0);
   }
   clear_gradients();
 }
@@ -154,9 +163,11 @@ const std::vector<std::string>& optimizer_kinds() {
   return kKinds;
 }
 
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, std::vector<Parameter> parameters) {
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
+                                          std::vector<Parameter> parameters) {
   if (options.kind == "sgd") return std::make_unique<Sgd>(std::move(parameters), options);
-  if (options.kind == "adam" || options.kind == "adamw") return std::make_unique<Adam>(std::move(parameters), options);
+  if (options.kind == "adam" || options.kind == "adamw")
+    return std::make_unique<Adam>(std::move(parameters), options);
   fail("[optimizer] unknown kind '{}'; the kinds are {}", options.kind, fmt::join(optimizer_kinds(), ", "));
 }
 

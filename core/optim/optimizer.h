@@ -17,31 +17,32 @@ struct OptimizerOptions {
   double beta1 = 0.9;        // adam, adamw
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  double weight_decay = 0.0;       // on ParameterKind::weight only, unless:
+  double weight_decay = 0.0;  // on ParameterKind::weight only, unless:
   bool decay_biases_and_norms = false;
 };
 
-// Moves parameters along their gradients. Parameters share their Variables with the caller. Masks (uint8, by parameter name) hold their
-// zeros at exactly zero, momentum and decay included.
+// Moves parameters along their gradients. Parameters share their Variables with the caller. Masks (uint8, by
+// parameter name) hold their zeros at exactly zero, momentum and decay included.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  // Replaces the masks; masked weights and their moments are zeroed at once. Throws Error for a mask whose name, shape or dtype
-  // fits no parameter.
+  // Replaces the masks; masked weights and their moments are zeroed at once. Throws Error for a mask whose
+  // name, shape or dtype fits no parameter.
   void set_masks(std::map<std::string, Tensor> masks);
   // Updates every parameter that has a gradient, then clears the gradients.
   void step(double learning_rate);
   void clear_gradients();
-  // The state beside the parameters ("momentum/<parameter>", …), for checkpoints; a parameter that has not moved yet has none.
-  // load_state throws Error for a tensor of another shape.
+  // The state beside the parameters ("momentum/<parameter>", …), for checkpoints; a parameter that has not
+  // moved yet has none. load_state throws Error for a tensor of another shape.
   virtual std::map<std::string, Tensor> state() const = 0;
   void load_state(const std::map<std::string, Tensor>& state, int64_t steps);
   int64_t steps() const { return steps_; }
 
  protected:
   Optimizer(std::vector<Parameter> parameters, OptimizerOptions options);
-  virtual void update(Parameter& parameter, const Tensor& mask, double learning_rate, double weight_decay) = 0;
+  virtual void update(Parameter& parameter, const Tensor& mask, double learning_rate,
+                      double weight_decay) = 0;
   virtual void load_moments(const std::map<std::string, Tensor>& state) = 0;
   virtual void mask_moments(const std::string& name, const Tensor& mask) = 0;
 

@@ -17,6 +17,8 @@ class Magnitude final : public Criterion {
 
 }  // namespace
 
-std::unique_ptr<Criterion> make_magnitude(uint64_t) { return std::make_unique<Magnitude>(); }
+std::unique_ptr<Criterion> make_magnitude(uint64_t) {
+  return std::make_unique<Magnitude>();
+}
 
 }  // namespace espalier::pruning

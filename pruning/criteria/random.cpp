@@ -19,6 +19,8 @@ class Random final : public Criterion {
 
 }  // namespace
 
-std::unique_ptr<Criterion> make_random(uint64_t seed) { return std::make_unique<Random>(seed); }
+std::unique_ptr<Criterion> make_random(uint64_t seed) {
+  return std::make_unique<Random>(seed);
+}
 
 }  // namespace espalier::pruning

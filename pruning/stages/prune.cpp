@@ -38,15 +38,18 @@ class PruneStage final : public Stage {
       schedule_ = config.get_choice("density_schedule", density_schedules(), schedule_);
       if (scope_ == "layer") {
         const Config layers = config.table("layers", false);
-        for (const std::string& layer : layers.keys()) layer_density_[layer] = layers.get_number(layer, {}, 0, 1);
+        for (const std::string& layer : layers.keys())
+          layer_density_[layer] = layers.get_number(layer, {}, 0, 1);
       }
       density_ = config.get_number("density", layer_density_.empty() ? std::optional<double>() : 1.0, 0, 1);
-      espalier::check(rounds_ == 1 || schedule_ != "one_shot",
-                      "{}: {} rounds of a one_shot schedule; expected density_schedule = \"linear\" or \"cubic\"",
-                      config.where("rounds"), rounds_);
+      espalier::check(
+          rounds_ == 1 || schedule_ != "one_shot",
+          "{}: {} rounds of a one_shot schedule; expected density_schedule = \"linear\" or \"cubic\"",
+          config.where("rounds"), rounds_);
     }
-    espalier::check(rounds_ == 1 || train_.epochs > 0, "{}: {} rounds without epochs between them; expected epochs >= 1",
-                    config.where("rounds"), rounds_);
+    espalier::check(rounds_ == 1 || train_.epochs > 0,
+                    "{}: {} rounds without epochs between them; expected epochs >= 1", config.where("rounds"),
+                    rounds_);
   }
 
   void check(const layers::Network& network) const override {
@@ -76,8 +79,9 @@ class PruneStage final : public Stage {
   }
 
  private:
-  // The round to make before `epoch`, or 0. Round r of n is due at epoch floor((r − 1) · rounds_end · epochs / n), so that the last
-  // epochs train the final mask; of rounds that are due at once only the last counts, which is where they lead.
+  // The round to make before `epoch`, or 0. Round r of n is due at epoch floor((r − 1) · rounds_end · epochs
+  // / n), so that the last epochs train the final mask; of rounds that are due at once only the last counts,
+  // which is where they lead.
   int64_t round_at(int64_t epoch) const {
     const double span = rounds_end_ * static_cast<double>(train_.epochs) / static_cast<double>(rounds_);
     for (int64_t round = rounds_; round > 0; --round)
@@ -93,8 +97,9 @@ class PruneStage final : public Stage {
     if (scope_ == "quality") {
       masks = prune_by_quality(weights, quality_, masks);
     } else if (scope_ == "global") {
-      masks = prune_globally(weights, density_at(schedule_, density_of(before, weights), density_, round, rounds_), criterion,
-                             masks);
+      masks = prune_globally(weights,
+                             density_at(schedule_, density_of(before, weights), density_, round, rounds_),
+                             criterion, masks);
     } else {
       std::vector<WeightValue<double>> now = targets;
       for (auto& [weight, density] : now)
@@ -103,7 +108,8 @@ class PruneStage final : public Stage {
     }
     for (auto& [name, codebook] : context.model.codebooks)
       if (const auto mask = masks.find(name); mask != masks.end()) drop_pruned(codebook, mask->second);
-    context.reporter.line(fmt::format("round {}/{}: {:.2f} % of the weights kept", round, rounds_, 100 * density_of(masks, weights)));
+    context.reporter.line(fmt::format("round {}/{}: {:.2f} % of the weights kept", round, rounds_,
+                                      100 * density_of(masks, weights)));
   }
 
   std::string scope_, criterion_ = "magnitude", schedule_ = "one_shot";
@@ -116,6 +122,8 @@ class PruneStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_prune_stage(const Config& config) { return std::make_unique<PruneStage>(config); }
+std::unique_ptr<Stage> make_prune_stage(const Config& config) {
+  return std::make_unique<PruneStage>(config);
+}
 
 }  // namespace espalier::pruning

@@ -26,11 +26,13 @@ struct Outcome {
 
 Outcome espalier_command(const std::string& arguments, const std::string& before = "") {
   const std::string line = before + " '" ESPALIER_PROGRAM "' " + arguments + " 2>&1";
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(("(" + line + "); echo \"exit $?\"").c_str(), "r"), pclose);
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(("(" + line + "); echo \"exit $?\"").c_str(), "r"),
+                                                   pclose);
   REQUIRE(pipe != nullptr);
   Outcome outcome;
   char buffer[4096];
-  while (const size_t count = std::fread(buffer, 1, sizeof buffer, pipe.get())) outcome.text.append(buffer, count);
+  while (const size_t count = std::fread(buffer, 1, sizeof buffer, pipe.get()))
+    outcome.text.append(buffer, count);
   const size_t at = outcome.text.rfind("exit ");
   outcome.code = std::stoi(outcome.text.substr(at + 5));
   outcome.text.resize(at);
@@ -78,18 +80,24 @@ struct Fixture {
   Outcome run(const std::string& name, const std::string& more = "", const std::string& before = "") const {
     return espalier_command("run '" + recipe + "' --out '" + out(name) + "' " + more, before);
   }
-  std::vector<std::byte> model(const std::string& name) const { return read_file(fs::path(out(name)) / "model.safetensors"); }
+  std::vector<std::byte> model(const std::string& name) const {
+    return read_file(fs::path(out(name)) / "model.safetensors");
+  }
 };
 
-json read_json(const fs::path& path) { return json::parse(read_text(path)); }
+json read_json(const fs::path& path) {
+  return json::parse(read_text(path));
+}
 
 }  // namespace
 
-TEST_CASE_METHOD(Fixture, "run leaves the promised files and a summary whose figures are those of the files") {
+TEST_CASE_METHOD(Fixture,
+                 "run leaves the promised files and a summary whose figures are those of the files") {
   const Outcome outcome = run("a");
   INFO(outcome.text);
   REQUIRE(outcome.code == 0);
-  for (const char* file : {"model.safetensors", "model.esp", "metrics.jsonl", "summary.json", "log.txt", "recipe.toml"})
+  for (const char* file :
+       {"model.safetensors", "model.esp", "metrics.jsonl", "summary.json", "log.txt", "recipe.toml"})
     CHECK(fs::exists(fs::path(out("a")) / file));
   const json summary = read_json(fs::path(out("a")) / "summary.json");
   REQUIRE(summary.at("stages").size() == 4);
@@ -107,7 +115,8 @@ TEST_CASE_METHOD(Fixture, "run leaves the promised files and a summary whose fig
   const Outcome evaluated = espalier_command("evaluate '" + out("a") + "/model.esp' --data synthetic --json");
   REQUIRE(evaluated.code == 0);
   CHECK(json::parse(evaluated.text).at("accuracy") == encoded.at("accuracy"));
-  const Outcome same = espalier_command("evaluate '" + out("a") + "/model.safetensors' --data synthetic --json");
+  const Outcome same =
+      espalier_command("evaluate '" + out("a") + "/model.safetensors' --data synthetic --json");
   CHECK(json::parse(same.text).at("correct") == json::parse(evaluated.text).at("correct"));
 
   const json inspected = json::parse(espalier_command("inspect '" + out("a") + "/model.esp' --json").text);
@@ -141,7 +150,8 @@ TEST_CASE_METHOD(Fixture, "a run killed in the middle of an epoch resumes to the
     execl(ESPALIER_PROGRAM, "espalier", "run", recipe.c_str(), "--out", out("killed").c_str(), nullptr);
     _exit(127);
   }
-  for (int i = 0; i < 6000 && !fs::exists(checkpoint); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 6000 && !fs::exists(checkpoint); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   kill(child, SIGKILL);
   int status = 0;
@@ -182,7 +192,8 @@ TEST_CASE_METHOD(Fixture, "resuming with another recipe or seed is refused") {
 
 TEST_CASE_METHOD(Fixture, "a disk that fills up loses no earlier checkpoint") {
   REQUIRE(run("whole").code == 0);
-  // The dense model fits under the limit of 5200 blocks of 512 bytes, and so does a checkpoint with momentum; one with Adam's moments does not.
+  // The dense model fits under the limit of 5200 blocks of 512 bytes, and so does a checkpoint with momentum;
+  // one with Adam's moments does not.
   const Outcome full = run("full", "", "ulimit -f 5200;");
   CHECK(full.code == 1);
   CHECK(full.text.find("checkpoint.safetensors") != std::string::npos);
@@ -227,7 +238,8 @@ TEST_CASE_METHOD(Fixture, "a table refuses to average runs that differ in more t
   REQUIRE(run("c", "--seed 9 --set stage.3.bits=5").code == 0);
   const auto summary = [&](const std::string& name) { return "'" + out(name) + "/summary.json' "; };
   CHECK(espalier_command("table deep-compression " + summary("a") + summary("b")).code == 0);
-  CHECK(espalier_command("table deep-compression " + summary("a") + summary("a")).text.find("two runs") != std::string::npos);
+  CHECK(espalier_command("table deep-compression " + summary("a") + summary("a")).text.find("two runs") !=
+        std::string::npos);
   const Outcome mixed = espalier_command("table deep-compression " + summary("a") + summary("c"));
   CHECK(mixed.code == 1);
   CHECK(mixed.text.find("differ in more than the seed") != std::string::npos);
@@ -237,17 +249,18 @@ TEST_CASE_METHOD(Fixture, "a model exported in PyTorch's layouts is imported to 
   REQUIRE(run("whole").code == 0);
   const fs::path trained = fs::path(out("whole")) / "model.safetensors", torch = folder / "torch.safetensors",
                  back = folder / "back.safetensors";
-  const Outcome exported =
-      espalier_command(fmt::format("export '{}' --format safetensors-torch -o '{}'", trained.string(), torch.string()));
+  const Outcome exported = espalier_command(
+      fmt::format("export '{}' --format safetensors-torch -o '{}'", trained.string(), torch.string()));
   INFO(exported.text);
   REQUIRE(exported.code == 0);
   const auto import_as = [&](const std::string& image) {
-    return espalier_command(
-        fmt::format("import '{}' --model lenet_300_100 --image {} -o '{}'", torch.string(), image, back.string()));
+    return espalier_command(fmt::format("import '{}' --model lenet_300_100 --image {} -o '{}'",
+                                        torch.string(), image, back.string()));
   };
   const Outcome misfit = import_as("8,8,1");
   CHECK(misfit.code == 1);
-  CHECK(misfit.text.find("'fc1.weight' is float32 (300, 784), expected float32 (300, 64)") != std::string::npos);
+  CHECK(misfit.text.find("'fc1.weight' is float32 (300, 784), expected float32 (300, 64)") !=
+        std::string::npos);
   CHECK_FALSE(fs::exists(back));
   const Outcome imported = import_as("28,28,1");
   INFO(imported.text);
@@ -274,7 +287,8 @@ TEST_CASE("every recipe in the tree is read without an error up to its data") {
     ++recipes;
     const test::TemporaryFolder folder;
     const Outcome outcome =
-        espalier_command("run '" + entry.path().string() + "' --data-dir /nowhere --out '" + (folder.path() / "r").string() + "'");
+        espalier_command("run '" + entry.path().string() + "' --data-dir /nowhere --out '" +
+                         (folder.path() / "r").string() + "'");
     INFO(outcome.text);
     CHECK(outcome.text.find("/nowhere") != std::string::npos);
   }

@@ -1,8 +1,8 @@
-#include "compression/model.h"
 #include "compression/stages.h"
 
 #include <set>
 
+#include "compression/model.h"
 #include "tests/support/catch.h"
 #include "tests/support/stage_run.h"
 #include "training/evaluate.h"

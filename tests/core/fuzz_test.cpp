@@ -1,7 +1,8 @@
+#include "tests/support/fuzz.h"
+
 #include "core/config.h"
 #include "core/io/safetensors.h"
 #include "tests/support/catch.h"
-#include "tests/support/fuzz.h"
 
 namespace espalier {
 namespace {

@@ -157,7 +157,8 @@ TEST_CASE("images and labels that disagree are an error that names the file") {
 
 TEST_CASE("an unknown data set is an error that lists the known ones") {
   CHECK_ERROR(load("mnits", {}),
-              "unknown data set 'mnits'; the data sets are mnist, fashion_mnist, cifar10, cifar100, cifar10-jpeg, synthetic");
+              "unknown data set 'mnits'; the data sets are mnist, fashion_mnist, cifar10, cifar100, "
+              "cifar10-jpeg, synthetic");
 }
 
 TEST_CASE("images in memory are normalised per channel") {

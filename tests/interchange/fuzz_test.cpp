@@ -1,10 +1,11 @@
+#include "tests/support/fuzz.h"
+
 #include "core/io/file.h"
 #include "interchange/checkpoint.h"
 #include "interchange/pickle.h"
 #include "interchange/zip.h"
 #include "tests/interchange/golden_network.h"
 #include "tests/support/catch.h"
-#include "tests/support/fuzz.h"
 
 namespace espalier::interchange {
 namespace {

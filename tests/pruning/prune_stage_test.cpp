@@ -55,8 +55,10 @@ TEST_CASE("rounds that fall into one epoch still end at the density that was ask
   for (const std::string rounds_end : {"0.5", "0.0", "1.0"}) {
     const TemporaryFolder folder;
     StageRun run(small_model(), synthetic(100, 10), folder.path());
-    run(prune_stage("density = 0.1\nrounds = 10\ndensity_schedule = \"linear\"\nepochs = 4\nbatch_size = 50\n"
-                    "learning_rate = 0.01\nrounds_end = " + rounds_end));
+    run(
+        prune_stage("density = 0.1\nrounds = 10\ndensity_schedule = \"linear\"\nepochs = 4\nbatch_size = 50\n"
+                    "learning_rate = 0.01\nrounds_end = " +
+                    rounds_end));
     INFO("rounds_end " << rounds_end);
     CHECK(kept(run, "fc1.weight") == std::llround(0.1 * kFc1));
     check_masks_hold(run);
@@ -69,10 +71,13 @@ TEST_CASE("a schedule sets out from the density that an earlier stage left") {
   run(prune_stage("density = 0.5"));
   StageRun again(std::move(run.model), synthetic(100, 10), second.path());
   // The first of two rounds goes half of the way from 0.5 to 0.1.
-  again(prune_stage("density = 0.1\nrounds = 2\ndensity_schedule = \"linear\"\nepochs = 2\nrounds_end = 1.0\nbatch_size = 50\n"
-                    "learning_rate = 0.01"));
+  again(
+      prune_stage("density = 0.1\nrounds = 2\ndensity_schedule = \"linear\"\nepochs = 2\nrounds_end = "
+                  "1.0\nbatch_size = 50\n"
+                  "learning_rate = 0.01"));
   CHECK(kept(again, "fc1.weight") == std::llround(0.1 * kFc1));
-  CHECK(std::ranges::any_of(again.lines, [](const std::string& line) { return line.starts_with("round 1/2: 30.0"); }));
+  CHECK(std::ranges::any_of(again.lines,
+                            [](const std::string& line) { return line.starts_with("round 1/2: 30.0"); }));
 }
 
 TEST_CASE("keys that would have no effect and a prune that prunes nothing are refused") {

@@ -13,22 +13,22 @@
 #include "core/error.h"
 
 // The expression throws espalier::Error with `fragment` somewhere in its message.
-#define CHECK_ERROR(expression, fragment)                           \
-  do {                                                              \
-    std::string caught_message = "(nothing was thrown)";            \
-    try {                                                           \
-      static_cast<void>(expression);                                \
-    } catch (const espalier::Error& caught) {                       \
-      caught_message = caught.what();                               \
-    }                                                               \
-    INFO("message: " << caught_message);                            \
-    CHECK(caught_message.find(fragment) != std::string::npos);      \
+#define CHECK_ERROR(expression, fragment)                      \
+  do {                                                         \
+    std::string caught_message = "(nothing was thrown)";       \
+    try {                                                      \
+      static_cast<void>(expression);                           \
+    } catch (const espalier::Error& caught) {                  \
+      caught_message = caught.what();                          \
+    }                                                          \
+    INFO("message: " << caught_message);                       \
+    CHECK(caught_message.find(fragment) != std::string::npos); \
   } while (false)
 
 // Leaves the test, which ctest then counts as skipped. Catch2 2 knows no SKIP.
-#define SKIP_TEST(reason)                              \
-  do {                                                 \
+#define SKIP_TEST(reason)                               \
+  do {                                                  \
     std::cout << "[skipped] " << (reason) << std::endl; \
-    SUCCEED();                                         \
-    return;                                            \
+    SUCCEED();                                          \
+    return;                                             \
   } while (false)

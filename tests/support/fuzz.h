@@ -17,7 +17,7 @@ inline constexpr uint64_t kMutations = 10'000;
 // Reads damaged copies of `bytes`: each is read or is an Error, within 64 KiB and `factor` times its size of
 // memory.
 inline void fuzz(std::span<const std::byte> bytes, size_t factor,
-          const std::function<void(std::span<const std::byte>)>& read) {
+                 const std::function<void(std::span<const std::byte>)>& read) {
   uint64_t accepted = 0, refused = 0;
   for (uint64_t seed = 0; seed < kMutations; ++seed) {
     const auto damaged = mutate(bytes, seed);
