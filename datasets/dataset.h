@@ -32,11 +32,20 @@ class Dataset {
 // The images of `whole` at `indices`, in that order.
 std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> whole, std::vector<int64_t> indices);
 
+// What is done to pixels before a network sees them: (pixel / 255 - mean) / standard_deviation, a number of
+// each per channel.
+struct Normalisation {
+  std::vector<double> mean, standard_deviation;
+  bool operator==(const Normalisation&) const = default;
+};
+
 struct Split {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> validation;  // null unless images were held out
   std::shared_ptr<const Dataset> test;
-  std::vector<std::string> notes;  // lines for the user: images that were left out
+  Normalisation normalisation;      // of all three
+  std::vector<std::string> labels;  // the name of each class
+  std::vector<std::string> notes;   // lines for the user: images that were left out
 };
 
 // Random changes of training images, made in the order of these fields.
@@ -54,9 +63,8 @@ struct DataOptions {
   int64_t validation = 0;          // training images held out, drawn at random from `seed`
   int64_t limit = 0;               // > 0: at most the first so many training images (before the split)
   uint64_t seed = 1;
-  // Per channel, of pixel / 255; empty: the data set's own.
-  std::vector<double> mean = {}, standard_deviation = {};
-  bool strict = false;  // an image that cannot be read is an error instead of left out
+  Normalisation normalisation = {};  // empty parts: the data set's own
+  bool strict = false;               // an image that cannot be read is an error instead of left out
   Augmentation augmentation =
       {};  // of the training images; those held out and the test images stay as they are
 };

@@ -25,7 +25,7 @@ ImageFolder list_images(const std::filesystem::path& folder);
 
 // Decodes all images, on all cores; they must be of one size and at most 4 GiB in all. Images that cannot be
 // read are left out and named in `notes` (the first ten; the rest are counted), or an Error when `strict`.
-// Leaves mean and standard_deviation empty.
+// Leaves the normalisation empty.
 MemoryImages decode_images(const ImageFolder& folder, bool strict, std::vector<std::string>& notes);
 
 }  // namespace espalier::datasets

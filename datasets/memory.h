@@ -15,8 +15,7 @@ struct MemoryImages {
   int classes = 0;
   std::vector<uint8_t> pixels;  // (N, H, W, C)
   std::vector<int32_t> labels;  // (N), in [0, classes)
-  std::vector<double> mean;     // per channel, of pixel / 255
-  std::vector<double> standard_deviation;
+  Normalisation normalisation;
 };
 
 // Byte images held in memory and normalised as they are read, through a table of 256 floats per channel.

@@ -1,10 +1,12 @@
 #include "datasets/cifar.h"
 
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
+#include "core/io/file.h"
 #include "datasets/memory.h"
 #include "datasets/sources/sources.h"
 
@@ -18,7 +20,8 @@ struct Flavour {
   std::string_view name, folder, archive;
   CifarFormat format;
   std::vector<std::string> train, test;
-  std::vector<double> mean, standard_deviation;  // of the training pixels / 255
+  Normalisation normalisation;  // of the training pixels
+  std::string label_file;       // a class a line, beside the images in the official archives
 };
 
 const Flavour& cifar10() {
@@ -29,15 +32,20 @@ const Flavour& cifar10() {
       kCifar10Format,
       {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
       {"test_batch.bin"},
-      {0.4914, 0.4822, 0.4465},
-      {0.2470, 0.2435, 0.2616}};
+      {{0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616}},
+      "batches.meta.txt"};
   return flavour;
 }
 
 const Flavour& cifar100() {
-  static const Flavour flavour{
-      "cifar100",    "cifar-100-binary", "cifar-100-binary.tar.gz", kCifar100Format,
-      {"train.bin"}, {"test.bin"},       {0.5071, 0.4865, 0.4409},  {0.2673, 0.2564, 0.2762}};
+  static const Flavour flavour{"cifar100",
+                               "cifar-100-binary",
+                               "cifar-100-binary.tar.gz",
+                               kCifar100Format,
+                               {"train.bin"},
+                               {"test.bin"},
+                               {{0.5071, 0.4865, 0.4409}, {0.2673, 0.2564, 0.2762}},
+                               "fine_label_names.txt"};
   return flavour;
 }
 
@@ -71,15 +79,32 @@ std::shared_ptr<const Dataset> read(const Flavour& flavour, const fs::path& fold
                       .classes = flavour.format.classes,
                       .pixels = std::move(images.pixels),
                       .labels = std::move(images.labels),
-                      .mean = either(options.mean, flavour.mean),
-                      .standard_deviation = either(options.standard_deviation, flavour.standard_deviation)};
+                      .normalisation = either(options.normalisation, flavour.normalisation)};
   return std::make_shared<MemoryDataset>(std::move(memory), folder.string());
+}
+
+// The names of the classes, or their numbers where the file is not there.
+std::vector<std::string> read_labels(const fs::path& path, int classes) {
+  std::vector<std::string> labels;
+  std::error_code unreadable;  // counts as absent
+  if (fs::is_regular_file(path, unreadable)) {
+    std::istringstream text(read_text(path));
+    for (std::string line; std::getline(text, line);)
+      if (!line.empty()) labels.push_back(line);
+    check(labels.size() == static_cast<size_t>(classes), "[cifar] {}: {} names of classes; expected {}",
+          path.string(), labels.size(), classes);
+  }
+  for (int label = static_cast<int>(labels.size()); label < classes; ++label)
+    labels.push_back(std::to_string(label));
+  return labels;
 }
 
 Split load(const Flavour& flavour, const DataOptions& options) {
   const fs::path folder = find(flavour, options);
   return {.train = read(flavour, folder, flavour.train, options),
-          .test = read(flavour, folder, flavour.test, options)};
+          .test = read(flavour, folder, flavour.test, options),
+          .normalisation = either(options.normalisation, flavour.normalisation),
+          .labels = read_labels(folder / flavour.label_file, flavour.format.classes)};
 }
 
 }  // namespace

@@ -14,10 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Normalisation {
-  std::vector<double> mean, standard_deviation;
-};
-
 const Normalisation& of_cifar10() {
   static const Normalisation constants{{0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616}};
   return constants;
@@ -45,8 +41,7 @@ std::shared_ptr<const Dataset> read(const ImageFolder& folder, const fs::path& p
                                     const Normalisation& normalisation, const DataOptions& options,
                                     std::vector<std::string>& notes) {
   MemoryImages images = decode_images(folder, options.strict, notes);
-  images.mean = either(options.mean, normalisation.mean);
-  images.standard_deviation = either(options.standard_deviation, normalisation.standard_deviation);
+  images.normalisation = normalisation;
   return std::make_shared<MemoryDataset>(std::move(images), path.string());
 }
 
@@ -56,9 +51,9 @@ Split read_split(const fs::path& root, const Normalisation& normalisation, const
   check(train.classes == test.classes, "[images] {}: the classes of train/ ({}) and {}/ ({}) differ",
         root.string(), fmt::join(train.classes, ", "), test_path.filename().string(),
         fmt::join(test.classes, ", "));
-  Split split;
-  split.train = read(train, root / "train", normalisation, options, split.notes);
-  split.test = read(test, test_path, normalisation, options, split.notes);
+  Split split{.normalisation = either(options.normalisation, normalisation), .labels = train.classes};
+  split.train = read(train, root / "train", split.normalisation, options, split.notes);
+  split.test = read(test, test_path, split.normalisation, options, split.notes);
   check(split.train->image_shape() == split.test->image_shape(),
         "[images] {}: training images of shape {} and test images of shape {}", root.string(),
         split.train->image_shape().to_string(), split.test->image_shape().to_string());

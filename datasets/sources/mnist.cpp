@@ -18,19 +18,29 @@ namespace fs = std::filesystem;
 struct Flavour {
   std::string_view name, folder, how_to_get;
   double mean, standard_deviation;  // of the training pixels / 255
+  std::array<std::string_view, 10> labels;
+
+  Normalisation normalisation() const { return {{mean}, {standard_deviation}}; }
 };
 
 constexpr Flavour kDigits{
-    "mnist", "mnist",
+    "mnist",
+    "mnist",
     "download the four files from https://ossci-datasets.s3.amazonaws.com/mnist/ into DIR/mnist and "
     "pass --data-dir DIR or set ESPALIER_DATA=DIR",
-    0.1307, 0.3081};
+    0.1307,
+    0.3081,
+    {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}};
 constexpr Flavour kFashion{
-    "fashion_mnist", "fashion-mnist",
+    "fashion_mnist",
+    "fashion-mnist",
     "`apt-get install dataset-fashion-mnist`, or put the four files of "
     "https://github.com/zalandoresearch/fashion-mnist into DIR/fashion-mnist and pass --data-dir DIR "
     "or set ESPALIER_DATA=DIR",
-    0.2860, 0.3530};
+    0.2860,
+    0.3530,
+    {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
+     "Ankle boot"}};
 
 constexpr int kClasses = 10;
 constexpr int64_t kSide = 28;
@@ -93,15 +103,16 @@ std::shared_ptr<const Dataset> read(const Flavour& flavour, const fs::path& imag
                    .classes = kClasses,
                    .pixels = std::move(images.values),
                    .labels = {labels.values.begin(), labels.values.end()},
-                   .mean = either(options.mean, {flavour.mean}),
-                   .standard_deviation = either(options.standard_deviation, {flavour.standard_deviation})},
+                   .normalisation = either(options.normalisation, flavour.normalisation())},
       labels_path.string());
 }
 
 Split load(const Flavour& flavour, const DataOptions& options) {
   const auto [train_images, train_labels, test_images, test_labels] = find(flavour, options);
   return {.train = read(flavour, train_images, train_labels, options),
-          .test = read(flavour, test_images, test_labels, options)};
+          .test = read(flavour, test_images, test_labels, options),
+          .normalisation = either(options.normalisation, flavour.normalisation()),
+          .labels = {flavour.labels.begin(), flavour.labels.end()}};
 }
 
 }  // namespace

@@ -24,9 +24,7 @@ Split load_image_folder(const std::filesystem::path& root, const DataOptions& op
 // /usr/share/datasets.
 std::vector<std::filesystem::path> candidate_folders(const DataOptions& options, std::string_view subfolder);
 
-// The normalisation asked for, or the data set's own.
-inline std::vector<double> either(const std::vector<double>& asked, const std::vector<double>& own) {
-  return asked.empty() ? own : asked;
-}
+// The normalisation asked for, its empty parts the data set's own.
+Normalisation either(Normalisation asked, const Normalisation& own);
 
 }  // namespace espalier::datasets

@@ -112,11 +112,13 @@ class Painter {
   std::array<double, kSide * kSide> canvas_{};
 };
 
+Normalisation normalisation(const DataOptions& options) {
+  return either(options.normalisation, {{kMean}, {kStandardDeviation}});
+}
+
 std::shared_ptr<const Dataset> draw(std::string_view split, int64_t count, const DataOptions& options) {
-  MemoryImages images{.image_shape = {kSide, kSide, 1},
-                      .classes = kClasses,
-                      .mean = either(options.mean, {kMean}),
-                      .standard_deviation = either(options.standard_deviation, {kStandardDeviation})};
+  MemoryImages images{
+      .image_shape = {kSide, kSide, 1}, .classes = kClasses, .normalisation = normalisation(options)};
   images.pixels.reserve(static_cast<size_t>(count * kSide * kSide));
   for (int64_t i = 0; i < count; ++i) {
     const auto digit = static_cast<int32_t>(i % kClasses);
@@ -135,7 +137,9 @@ constinit const Source kSynthetic{
     "digits drawn by the program, 28 x 28 grey, 6,000 + 1,000 images (built in, nothing to download)",
     [](const DataOptions& options) -> Split {
       return {.train = draw("synthetic train", kTrainImages, options),
-              .test = draw("synthetic test", kTestImages, options)};
+              .test = draw("synthetic test", kTestImages, options),
+              .normalisation = normalisation(options),
+              .labels = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}};
     }};
 
 }  // namespace espalier::datasets

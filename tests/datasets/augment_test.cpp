@@ -19,8 +19,7 @@ constexpr int64_t kHeight = 5, kWidth = 6, kChannels = 2;
 std::shared_ptr<const Dataset> numbered(int images = 3) {
   MemoryImages data{.image_shape = {kHeight, kWidth, kChannels},
                     .classes = images,
-                    .mean = {0, 0},
-                    .standard_deviation = {1 / 255.0, 1 / 255.0}};
+                    .normalisation = {{0, 0}, {1 / 255.0, 1 / 255.0}}};
   for (int i = 0; i < images; ++i) {
     data.labels.push_back(i);
     for (int pixel = 0; pixel < kHeight * kWidth; ++pixel)

@@ -93,6 +93,18 @@ TEST_CASE("CIFAR is found in its official folder and in the folder itself, all b
   CHECK(hundred.test->size() == 2);
 }
 
+TEST_CASE("CIFAR's classes are named by the file beside the images, else by number") {
+  const test::TemporaryFolder folder;
+  write_cifar10(folder.path());
+  CHECK(load("cifar10", {.data_dir = folder.path()}).labels[9] == "9");
+  const auto write_labels = [&](const std::string& text) { write_file(folder / "batches.meta.txt", text); };
+  write_labels("airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n");
+  CHECK(load("cifar10", {.data_dir = folder.path()}).labels[9] == "truck");
+  write_labels("airplane\n");
+  CHECK_ERROR(load("cifar10", {.data_dir = folder.path()}),
+              "batches.meta.txt: 1 names of classes; expected 10");
+}
+
 TEST_CASE("CIFAR that is missing, in part or whole, is an error that lists what lacks where") {
   const test::TemporaryFolder folder;
   CHECK_ERROR(load("cifar100", {.data_dir = folder.path()}), "cifar-100-binary.tar.gz");
@@ -105,13 +117,14 @@ TEST_CASE("a normalisation that is asked for stands in for the data set's own") 
   const test::TemporaryFolder folder;
   write_cifar10(folder.path());
   const Split split =
-      load("cifar10", {.data_dir = folder.path(), .mean = {0.1, 0.2, 0.3}, .standard_deviation = {1, 2, 4}});
+      load("cifar10", {.data_dir = folder.path(), .normalisation = {{0.1, 0.2, 0.3}, {1, 2, 4}}});
   std::vector<float> image(3 * kPlane);
   split.test->get(0, image);
   CHECK(image[2] == Approx((2 / 255.0 - 0.3) / 4));
-  CHECK_ERROR(load("cifar10", {.data_dir = folder.path(), .mean = {0.5}}),
+  CHECK_ERROR(load("cifar10", {.data_dir = folder.path(), .normalisation = {.mean = {0.5}}}),
               "1 means and 3 standard deviations for 3 channels");
-  CHECK_ERROR(load("synthetic", {.standard_deviation = {-1}}), "standard deviation -1 of channel 0");
+  CHECK_ERROR(load("synthetic", {.normalisation = {.standard_deviation = {-1}}}),
+              "standard deviation -1 of channel 0");
 }
 
 TEST_CASE("any damage to a CIFAR file is decoded or refused within the memory of the file", "[fuzz]") {

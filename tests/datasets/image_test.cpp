@@ -107,7 +107,7 @@ TEST_CASE("a folder of images is read by class and by name, from test/ or val/")
     const test::TemporaryFolder folder;
     write_folder(folder.path(), part);
     write_file(folder / "train/ant/notes.txt", "no image");
-    const Split split = load(folder.path().string(), {.mean = {0, 0, 0}, .standard_deviation = {1, 1, 1}});
+    const Split split = load(folder.path().string(), {.normalisation = {{0, 0, 0}, {1, 1, 1}}});
     CHECK(split.notes.empty());
     REQUIRE(split.train->size() == 6);
     CHECK(split.test->size() == 6);
@@ -136,7 +136,7 @@ TEST_CASE("unreadable images are named, counted and left out, or errors in stric
   write_folder(folder.path());
   write_file(folder / "train/ant/1.png", "damaged");
   write_file(folder / "train/bee/2.png", "damaged");
-  const Split split = load(folder.path().string(), {.mean = {0, 0, 0}, .standard_deviation = {1, 1, 1}});
+  const Split split = load(folder.path().string(), {.normalisation = {{0, 0, 0}, {1, 1, 1}}});
   REQUIRE(split.notes.size() == 3);
   CHECK(split.notes[0].find("ant/1.png") != std::string::npos);
   CHECK(split.notes[1].find("bee/2.png") != std::string::npos);

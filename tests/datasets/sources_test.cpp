@@ -166,8 +166,7 @@ TEST_CASE("images in memory are normalised per channel") {
                             .classes = 3,
                             .pixels = {0, 255, 51, 102, 255, 0, 0, 0},
                             .labels = {2, 0},
-                            .mean = {0.0, 0.5},
-                            .standard_deviation = {1.0, 0.25}},
+                            .normalisation = {{0.0, 0.5}, {1.0, 0.25}}},
                            "here");
   std::vector<float> image(4);
   CHECK(data.get(0, image) == 2);
@@ -180,12 +179,8 @@ TEST_CASE("images in memory are normalised per channel") {
 }
 
 TEST_CASE("images in memory whose parts disagree are refused") {
-  const MemoryImages good{.image_shape = {1, 1, 1},
-                          .classes = 1,
-                          .pixels = {9},
-                          .labels = {0},
-                          .mean = {0},
-                          .standard_deviation = {1}};
+  const MemoryImages good{
+      .image_shape = {1, 1, 1}, .classes = 1, .pixels = {9}, .labels = {0}, .normalisation = {{0}, {1}}};
   CHECK(MemoryDataset(good, "here").size() == 1);
   const auto refuse = [&](auto change, const char* why) {
     MemoryImages bad = good;
@@ -195,8 +190,18 @@ TEST_CASE("images in memory whose parts disagree are refused") {
   refuse([](MemoryImages& bad) { bad.image_shape = {1, 1}; }, "[dataset] here: images of shape (1, 1)");
   refuse([](MemoryImages& bad) { bad.pixels.push_back(1); }, "1 labels for 2 images");
   refuse([](MemoryImages& bad) { bad.labels = {-1}; }, "label -1 of image 0; expected 0 to 0");
-  refuse([](MemoryImages& bad) { bad.mean.clear(); }, "0 means and 1 standard deviations for 1 channels");
-  refuse([](MemoryImages& bad) { bad.standard_deviation = {0}; }, "standard deviation 0 of channel 0");
+  refuse([](MemoryImages& bad) { bad.normalisation.mean.clear(); },
+         "0 means and 1 standard deviations for 1 channels");
+  refuse([](MemoryImages& bad) { bad.normalisation.standard_deviation = {0}; },
+         "standard deviation 0 of channel 0");
+}
+
+TEST_CASE("a data set says how its pixels are normalised and what its classes are called") {
+  const Split own = load("synthetic", {}), asked = load("synthetic", {.normalisation = {.mean = {0.5}}});
+  CHECK(own.labels == std::vector<std::string>{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"});
+  REQUIRE(own.normalisation.mean.size() == 1);
+  CHECK(asked.normalisation.mean == std::vector{0.5});
+  CHECK(asked.normalisation.standard_deviation == own.normalisation.standard_deviation);
 }
 
 TEST_CASE("the synthetic set is balanced, normalised and the same every time") {
