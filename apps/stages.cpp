@@ -10,8 +10,9 @@ namespace espalier::apps {
 std::span<const StageRow> stages() {
   static constexpr StageRow kStages[] = {
       {"train",
-       "minimise the cross-entropy, masks and shared weights held: epochs, batch_size, learning_rate, "
-       "label_smoothing, "
+       "minimise the cross-entropy, masks and shared weights held: epochs, batch_size, accumulate, "
+       "learning_rate, "
+       "label_smoothing, distillation {teacher, temperature, weight}, ema_decay, keep (last, best), "
        "checkpoint_seconds, optimizer {kind, momentum, nesterov, beta1, beta2, epsilon, weight_decay, "
        "decay_biases_and_norms}, "
        "schedule {kind, warmup_epochs, ...}",

@@ -42,7 +42,8 @@ Variable activation(UnaryOp op, const Variable& x);
 
 Variable add(const Variable& a, const Variable& b);       // same shape
 Variable multiply(const Variable& a, const Variable& b);  // same shape
-Variable concat(const std::vector<Variable>& inputs);     // along the last axis (channels)
+Variable scale(const Variable& x, double factor);
+Variable concat(const std::vector<Variable>& inputs);  // along the last axis (channels)
 // `before` and `after` channels of zeros on either side of the last axis.
 Variable pad_channels(const Variable& x, int64_t before, int64_t after);
 // The channels (of the last axis) with these indices, strictly increasing; x itself where they are all of

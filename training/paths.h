@@ -6,7 +6,8 @@
 // Where a run keeps its files: the one place that composes their names.
 //   <run>/recipe.toml, metrics.jsonl, summary.json, model.safetensors, model.esp, log.txt
 //   <run>/<k>-<stage>/model.safetensors, masks.safetensors, codebooks.safetensors, metrics.jsonl,
-//   checkpoint.safetensors, done.json
+//   checkpoint.safetensors, best.safetensors,
+//     done.json
 namespace espalier::paths {
 
 using Path = std::filesystem::path;
@@ -43,6 +44,9 @@ inline Path codebooks(const Path& stage) {
 }
 inline Path checkpoint(const Path& stage) {
   return stage / "checkpoint.safetensors";
+}
+inline Path best(const Path& stage) {
+  return stage / "best.safetensors";
 }
 inline Path done(const Path& stage) {
   return stage / "done.json";

@@ -23,7 +23,7 @@ std::vector<Parameter> SharedWeights::parameters() const {
     Parameter trained = *parameter;
     for (const Shared& shared : shared_)
       if (shared.weight == parameter)
-        trained = {.name = parameter->name + ".centroids",
+        trained = {.name = centroids_of(parameter->name),
                    .kind = parameter->kind,
                    .shape = shared.centroids.shape(),
                    .variable = shared.centroids};

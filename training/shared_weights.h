@@ -16,7 +16,8 @@ class SharedWeights {
   SharedWeights(const SharedWeights&) = delete;
   SharedWeights& operator=(const SharedWeights&) = delete;
 
-  // What to train: the network's parameters, with "<weight>.centroids" in the place of each shared weight.
+  static std::string centroids_of(const std::string& weight) { return weight + ".centroids"; }
+  // What to train: the network's parameters, with centroids_of(weight) in the place of each shared weight.
   std::vector<Parameter> parameters() const;
   void bind();
   // Plain weights that equal centroids[codes], as outside of training; bind() again to go on.

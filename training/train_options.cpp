@@ -1,7 +1,14 @@
+#include "training/layer_values.h"
 #include "training/trainer.h"
 
 namespace espalier {
 namespace {
+
+std::map<std::string, double> read_layers(const Config& config) {
+  std::map<std::string, double> result;
+  for (const std::string& layer : config.keys()) result[layer] = config.get_number(layer, {}, 0, 1);
+  return result;
+}
 
 OptimizerOptions read_optimizer(const Config& config) {
   const OptimizerOptions fallback;
@@ -15,8 +22,19 @@ OptimizerOptions read_optimizer(const Config& config) {
     options.beta2 = config.get_number("beta2", fallback.beta2, 0, 0.999999);
     options.epsilon = config.get_number("epsilon", fallback.epsilon, 1e-16, 1);
   }
+  options.clip_norm = config.get_number("clip_norm", fallback.clip_norm, 0, 1e9);
   options.weight_decay = config.get_number("weight_decay", fallback.weight_decay, 0, 1);
   options.decay_biases_and_norms = config.get_bool("decay_biases_and_norms", fallback.decay_biases_and_norms);
+  config.finish();
+  return options;
+}
+
+DistillationOptions read_distillation(const Config& config) {
+  DistillationOptions options;
+  if (config.keys().empty()) return options;
+  options.teacher = config.get_string("teacher");
+  options.temperature = config.get_number("temperature", options.temperature, 1e-3, 1e3);
+  options.weight = config.get_number("weight", options.weight, 0, 1);
   config.finish();
   return options;
 }
@@ -48,13 +66,25 @@ TrainOptions read_train_options(const Config& config, int64_t default_epochs) {
   TrainOptions options;
   options.epochs = config.get_integer("epochs", default_epochs, 0, 1'000'000);
   options.batch_size = config.get_integer("batch_size", fallback.batch_size, 1, 1 << 20);
-  options.label_smoothing = config.get_number("label_smoothing", fallback.label_smoothing, 0, 0.999);
+  options.accumulate = config.get_integer("accumulate", fallback.accumulate, 1, 1 << 20);
+  options.objective.label_smoothing =
+      config.get_number("label_smoothing", fallback.objective.label_smoothing, 0, 0.999);
+  options.objective.distillation = read_distillation(config.table("distillation", false));
+  options.ema_decay = config.get_number("ema_decay", fallback.ema_decay, 0, 0.999999);
+  options.keep_best = config.get_choice("keep", {"last", "best"}, "last") == "best";
   options.checkpoint_seconds = config.get_number("checkpoint_seconds", fallback.checkpoint_seconds, 0, 1e9);
-  options.optimizer = read_optimizer(config.table("optimizer", false));
+  const Config optimizer = config.table("optimizer", false);
+  options.weight_decay_layers = read_layers(optimizer.table("weight_decay_layers", false));
+  options.optimizer = read_optimizer(optimizer);
   options.schedule = read_schedule(config.table("schedule", false));
   options.schedule.learning_rate =
       config.get_number("learning_rate", fallback.schedule.learning_rate, 0, 1e6);
   return options;
+}
+
+void check_train_options(const TrainOptions& options, const layers::Network& network) {
+  static_cast<void>(weight_values(network, options.weight_decay_layers, 0.0, "train"));
+  static_cast<void>(Objective(options.objective, network, {}, Device::cpu));
 }
 
 }  // namespace espalier

@@ -10,8 +10,10 @@
 #include "core/ops.h"
 #include "datasets/loader.h"
 #include "training/evaluate.h"
+#include "training/layer_values.h"
 #include "training/paths.h"
 #include "training/shared_weights.h"
+#include "training/weight_average.h"
 
 namespace espalier {
 
@@ -33,10 +35,12 @@ struct Position {
   int64_t images = 0;     // of this epoch, likewise
   int64_t correct = 0;
   double loss = 0;               // summed over those images
+  int64_t best_epoch = 0;        // from 1; 0: none yet
+  double best_accuracy = 0;      // on validation, after that epoch
   json history = json::array();  // a line of metrics per finished epoch
 };
 
-constexpr std::string_view kNetwork = "network/", kOptimizer = "optimizer/";
+constexpr std::string_view kNetwork = "network/", kOptimizer = "optimizer/", kAverage = "average/";
 
 std::map<std::string, Tensor> with_prefix(const std::map<std::string, Tensor>& tensors,
                                           std::string_view prefix) {
@@ -46,6 +50,12 @@ std::map<std::string, Tensor> with_prefix(const std::map<std::string, Tensor>& t
   return result;
 }
 
+void load_trained(const TensorFile& file, Model& model, const std::string& origin) {
+  const Device device = model.device();
+  model.network.load_state(with_prefix(file.tensors, kNetwork), device, origin);
+  unpack_constraints(file.tensors, model, device, origin);
+}
+
 class Training {
  public:
   Training(StageContext& context, const TrainOptions& options, const BeforeEpoch& before_epoch)
@@ -53,6 +63,7 @@ class Training {
         options_(options),
         before_epoch_(before_epoch),
         device_(context.model.device()),
+        objective_(options.objective, context.model.network, context.data.normalisation, device_),
         loader_(context.data.train, {.batch_size = options.batch_size,
                                      .shuffle = true,
                                      .seed = context.stage_seed(),
@@ -61,23 +72,32 @@ class Training {
           "[train] network '{}' tells {} classes apart; the data has {}", context.model.network.name(),
           context.model.network.classes(), context.data.train->classes());
     check(loader_.batches_per_epoch() > 0, "[train] no training images");
+    check(!options.keep_best || context.data.validation != nullptr,
+          "[train] keep = \"best\" without validation images; expected [data] validation > 0");
     const bool resumed = std::filesystem::exists(paths::checkpoint(context.folder));
     if (resumed) load_constraints();
     shared_.emplace(context.model);
-    optimizer_ = make_optimizer(options.optimizer, shared_->parameters());
+    optimizer_ = make_optimizer(optimizer_options(), shared_->parameters());
     optimizer_->set_masks(trained_masks());
     if (resumed)
       optimizer_->load_state(with_prefix(checkpoint_.tensors, kOptimizer),
                              std::stoll(checkpoint_.metadata.at("steps")));
+    if (options.ema_decay > 0) {
+      average_.emplace(shared_->parameters(), context.model.network, options.ema_decay);
+      if (resumed) average_->load_state(with_prefix(checkpoint_.tensors, kAverage));
+    }
     checkpoint_ = {};
   }
 
   void run() {
     const auto start = Clock::now();
-    const int64_t first = steps_taken();
+    const int64_t first = position_.epoch * loader_.batches_per_epoch() + position_.batch;
     for (; position_.epoch < options_.epochs; finish_epoch()) {
-      if (!std::exchange(position_.prepared, true) && before_epoch_ && before_epoch_(position_.epoch))
+      if (!std::exchange(position_.prepared, true) && before_epoch_ && before_epoch_(position_.epoch)) {
         optimizer_->set_masks(trained_masks());
+        if (average_) average_->apply_masks(trained_masks());
+        position_.best_epoch = 0;
+      }
       loader_.start(position_.epoch, position_.batch);
       for (datasets::Batch batch; loader_.next(batch);) {
         if (context_.interrupted) {
@@ -90,6 +110,7 @@ class Training {
         report(start, first);
       }
     }
+    if (average_) average_->swap();
   }
 
  private:
@@ -100,30 +121,57 @@ class Training {
     return masks;
   }
 
-  void step(const datasets::Batch& batch) {
+  OptimizerOptions optimizer_options() const {
+    OptimizerOptions options = options_.optimizer;
+    for (const auto& [layer, decay] : options_.weight_decay_layers) {
+      const std::string weight = layer + ".weight";
+      options.weight_decay_of[weight] = options.weight_decay_of[SharedWeights::centroids_of(weight)] = decay;
+    }
+    return options;
+  }
+
+  // A step of the optimizer over `accumulate` batches, or what is left of the epoch.
+  void step(datasets::Batch& batch) {
+    const double rate = learning_rate(steps_taken());
+    int64_t batches = 0, images = 0;
+    do {
+      images += add_gradient(batch, batches);
+    } while (++batches < options_.accumulate && loader_.next(batch));
+    optimizer_->step(rate, options_.accumulate == 1 ? 1.0 : 1.0 / static_cast<double>(images));
+    if (average_) average_->update(optimizer_->steps());
+    position_.batch += batches;
+  }
+
+  // Adds the gradient of the mean loss; with accumulation, of its sum over the images. Returns their number.
+  int64_t add_gradient(const datasets::Batch& batch, int64_t turn) {
     shared_->bind();
-    const auto global_step = static_cast<uint64_t>(optimizer_->steps());
+    const auto draw = static_cast<uint64_t>(optimizer_->steps() * options_.accumulate + turn);
     const Variable logits = context_.model.network.forward(
-        Variable(batch.images), {.training = true, .seed = context_.stage_seed(), .step = global_step});
-    auto [loss, correct] = ops::cross_entropy(logits, batch.labels, options_.label_smoothing);
+        Variable(batch.images), {.training = true, .seed = context_.stage_seed(), .step = draw});
+    auto [loss, correct] = objective_(logits, batch);
     const double value = loss.value().item();
     check(std::isfinite(value),
           "[train] the loss is {} in epoch {}, batch {}; a smaller learning rate may help", value,
-          position_.epoch + 1, position_.batch + 1);
-    loss.backward();
-    optimizer_->step(learning_rate(steps_taken()));
+          position_.epoch + 1, position_.batch + turn + 1);
     const int64_t images = batch.labels.numel();
+    if (options_.accumulate > 1) loss = ops::scale(loss, static_cast<double>(images));
+    loss.backward();
     position_.loss += value * static_cast<double>(images);
     position_.correct += static_cast<int64_t>(correct.item());
     position_.images += images;
-    ++position_.batch;
+    return images;
   }
 
-  int64_t steps_taken() const { return position_.epoch * loader_.batches_per_epoch() + position_.batch; }
+  int64_t steps_per_epoch() const {
+    return (loader_.batches_per_epoch() + options_.accumulate - 1) / options_.accumulate;
+  }
+  int64_t steps_taken() const {
+    return position_.epoch * steps_per_epoch() +
+           (position_.batch + options_.accumulate - 1) / options_.accumulate;
+  }
 
   double learning_rate(int64_t step) const {
-    return learning_rate_at(options_.schedule, step, loader_.batches_per_epoch(),
-                            static_cast<double>(options_.epochs));
+    return learning_rate_at(options_.schedule, step, steps_per_epoch(), static_cast<double>(options_.epochs));
   }
 
   void finish_epoch() {
@@ -137,25 +185,43 @@ class Training {
         fmt::format("epoch {}/{}: loss {:.4f}, accuracy {:.2f} %", position_.epoch + 1, options_.epochs,
                     position_.loss / images, 100.0 * static_cast<double>(position_.correct) / images);
     if (context_.data.validation != nullptr) {
-      shared_->materialise();
-      const Evaluation validation = evaluate(context_.model.network, context_.data.validation, device_);
+      const Evaluation validation = validate();
       line["validation_loss"] = validation.loss;
       line["validation_accuracy"] = validation.accuracy();
       text += fmt::format(", validation {:.2f} %", 100 * validation.accuracy());
     }
     context_.reporter.line(text);
     position_.history.push_back(std::move(line));
-    position_ = {.epoch = position_.epoch + 1, .history = std::move(position_.history)};
+    position_ = {.epoch = position_.epoch + 1,
+                 .best_epoch = position_.best_epoch,
+                 .best_accuracy = position_.best_accuracy,
+                 .history = std::move(position_.history)};
     std::string lines;
     for (const json& each : position_.history) lines += each.dump() + "\n";
     write_file(paths::metrics(context_.folder), lines);
     save();
   }
 
+  // Measures what the training would end with, and keeps it when it is the best so far.
+  Evaluation validate() {
+    if (average_) average_->swap();
+    shared_->materialise();
+    const Evaluation result = evaluate(context_.model.network, context_.data.validation, device_);
+    if (position_.best_epoch == 0 || result.accuracy() > position_.best_accuracy) {
+      position_.best_epoch = position_.epoch + 1;
+      position_.best_accuracy = result.accuracy();
+      TensorFile file;
+      put_model(file);
+      write_safetensors(paths::best(context_.folder), file);
+    }
+    if (average_) average_->swap();
+    return result;
+  }
+
   void report(Clock::time_point start, int64_t first) {
     const double elapsed = seconds_since(start);
     const int64_t per_epoch = loader_.batches_per_epoch();
-    const int64_t now = steps_taken();
+    const int64_t now = position_.epoch * per_epoch + position_.batch;
     const double rate = static_cast<double>(now - first) / elapsed;
     context_.reporter.progress(
         {.epoch = position_.epoch + 1,
@@ -168,20 +234,27 @@ class Training {
          .seconds_left = static_cast<double>(options_.epochs * per_epoch - now) / rate});
   }
 
+  static void put(TensorFile& file, const std::map<std::string, Tensor>& tensors, std::string_view prefix) {
+    for (const auto& [name, tensor] : tensors)
+      file.tensors[std::string(prefix) + name] = tensor.to(Device::cpu);
+  }
+  void put_model(TensorFile& file) {
+    put(file, context_.model.network.state(), kNetwork);
+    put(file, pack_constraints(context_.model), "");
+  }
+
   void save() {
     shared_->materialise();
     TensorFile file;
-    const auto put = [&](const std::map<std::string, Tensor>& tensors, std::string_view prefix) {
-      for (const auto& [name, tensor] : tensors)
-        file.tensors[std::string(prefix) + name] = tensor.to(Device::cpu);
-    };
-    put(context_.model.network.state(), kNetwork);
-    put(optimizer_->state(), kOptimizer);
-    put(pack_constraints(context_.model), "");
+    put_model(file);
+    put(file, optimizer_->state(), kOptimizer);
+    if (average_) put(file, average_->state(), kAverage);
     // Doubles travel as JSON numbers, which nlohmann::json writes so that they read back to the same bits.
     file.metadata["position"] =
-        json{{"epoch", position_.epoch},    {"prepared", position_.prepared}, {"batch", position_.batch},
-             {"images", position_.images},  {"correct", position_.correct},   {"loss", position_.loss},
+        json{{"epoch", position_.epoch},           {"prepared", position_.prepared},
+             {"batch", position_.batch},           {"images", position_.images},
+             {"correct", position_.correct},       {"loss", position_.loss},
+             {"best_epoch", position_.best_epoch}, {"best_accuracy", position_.best_accuracy},
              {"history", position_.history}}
             .dump();
     file.metadata["steps"] = std::to_string(optimizer_->steps());
@@ -200,13 +273,14 @@ class Training {
                    .images = position.at("images"),
                    .correct = position.at("correct"),
                    .loss = position.at("loss"),
+                   .best_epoch = position.at("best_epoch"),
+                   .best_accuracy = position.at("best_accuracy"),
                    .history = position.at("history")};
       static_cast<void>(std::stoll(checkpoint_.metadata.at("steps")));
     } catch (const std::exception& error) {
       fail("{}: not a training checkpoint: {}", path.string(), error.what());
     }
-    context_.model.network.load_state(with_prefix(checkpoint_.tensors, kNetwork), device_, path.string());
-    unpack_constraints(checkpoint_.tensors, context_.model, device_, path.string());
+    load_trained(checkpoint_, context_.model, path.string());
     context_.reporter.line(
         fmt::format("continuing in epoch {} after batch {}", position_.epoch + 1, position_.batch));
   }
@@ -215,9 +289,11 @@ class Training {
   const TrainOptions& options_;
   const BeforeEpoch& before_epoch_;
   Device device_;
+  Objective objective_;
   datasets::Loader loader_;
   std::optional<SharedWeights> shared_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::optional<WeightAverage> average_;
   Position position_;
   TensorFile checkpoint_;  // while resuming
   Clock::time_point saved_ = Clock::now();
@@ -226,6 +302,7 @@ class Training {
 class TrainStage final : public Stage {
  public:
   explicit TrainStage(const Config& config) : options_(read_train_options(config, TrainOptions{}.epochs)) {}
+  void check(const layers::Network& network) const override { check_train_options(options_, network); }
   void run(StageContext& context) override { train(context, options_); }
 
  private:
@@ -236,6 +313,9 @@ class TrainStage final : public Stage {
 
 void train(StageContext& context, const TrainOptions& options, const BeforeEpoch& before_epoch) {
   Training(context, options, before_epoch).run();
+  if (!options.keep_best || options.epochs == 0) return;
+  const auto path = paths::best(context.folder);
+  load_trained(read_safetensors(path), context.model, path.string());
 }
 
 std::unique_ptr<Stage> make_train_stage(const Config& config) {

@@ -5,6 +5,7 @@
 #include "core/config.h"
 #include "core/optim/optimizer.h"
 #include "core/optim/schedule.h"
+#include "training/objective.h"
 #include "training/stage.h"
 
 namespace espalier {
@@ -12,16 +13,23 @@ namespace espalier {
 struct TrainOptions {
   int64_t epochs = 10;
   int64_t batch_size = 64;
-  double label_smoothing = 0;
+  int64_t accumulate = 1;  // batches whose gradients make up a step
+  ObjectiveOptions objective;
   OptimizerOptions optimizer;
+  std::map<std::string, double> weight_decay_layers;  // by layer, instead of optimizer.weight_decay
   ScheduleOptions schedule;
+  double ema_decay = 0;            // > 0: train on, but end with, and validate, an average of the weights
+  bool keep_best = false;          // end with the epoch that was best on validation instead of the last
   double checkpoint_seconds = 30;  // between checkpoints inside an epoch; 0: after every step
 };
 
-// Reads epochs, batch_size, label_smoothing, checkpoint_seconds, optimizer (kind, momentum, nesterov, beta1,
-// beta2, epsilon, weight_decay, decay_biases_and_norms), learning_rate, schedule (kind and its numbers) of a
-// stage's table.
+// Reads epochs, batch_size, accumulate, label_smoothing, distillation (teacher, temperature, weight),
+// ema_decay, keep, checkpoint_seconds, optimizer (kind, momentum, nesterov, beta1, beta2, epsilon,
+// weight_decay, decay_biases_and_norms), learning_rate, schedule (kind and its numbers) of a stage's table.
 TrainOptions read_train_options(const Config& config, int64_t default_epochs);
+// Throws Error when the options name layers that the network does not have, or a teacher that does not fit
+// it.
+void check_train_options(const TrainOptions& options, const layers::Network& network);
 
 // Called before each epoch (from 0); may change the masks and codes of context.model, returning true when it
 // did.
@@ -30,8 +38,9 @@ using BeforeEpoch = std::function<bool(int64_t epoch)>;
 // The one training loop: minimises the mean cross-entropy on data.train with masks and shared weights held.
 // Where a weight has a codebook its centroids are trained instead, each by the summed gradient of its weights
 // (Han et al., ICLR 2016, section 3.3). Writes metrics.jsonl (a line per epoch) and checkpoint.safetensors
-// into the stage's folder and continues from the latter. Throws Error when the loss stops being finite
-// (naming epoch and batch), Interrupted on request, after saving.
+// into the stage's folder and continues from the latter; with validation images best.safetensors too, the
+// network of the epoch that was best on them since masks and codes last changed. Throws Error when the loss
+// stops being finite (naming epoch and batch), Interrupted on request, after saving.
 void train(StageContext& context, const TrainOptions& options, const BeforeEpoch& before_epoch = {});
 
 }  // namespace espalier

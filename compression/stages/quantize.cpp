@@ -24,6 +24,7 @@ class QuantizeStage final : public Stage {
 
   void check(const layers::Network& network) const override {
     static_cast<void>(weight_values(network, layer_bits_, bits_, "quantize"));
+    check_train_options(train_, network);
   }
 
   void run(StageContext& context) override {

@@ -61,6 +61,16 @@ Variable multiply(const Variable& a, const Variable& b) {
   });
 }
 
+Variable scale(const Variable& x, double factor) {
+  Tensor y = like(x);
+  y.backend().axpby(factor, x.value(), 0.0, y);
+  return Variable::result("scale", y, {x}, [x, factor](const Tensor& dy) {
+    Tensor dx = like(x);
+    dy.backend().axpby(factor, dy, 0.0, dx);
+    x.accumulate(dx);
+  });
+}
+
 Variable dropout(const Variable& x, double p, RandomKey key) {
   check(p >= 0 && p < 1, "[dropout] probability {}; expected one in [0, 1)", p);
   Tensor y = like(x);

@@ -1,6 +1,7 @@
 #include "core/optim/optimizer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/error.h"
@@ -136,17 +137,42 @@ void Optimizer::set_masks(std::map<std::string, Tensor> masks) {
   masks_ = std::move(masks);
 }
 
-void Optimizer::step(double learning_rate) {
+void Optimizer::step(double learning_rate, double gradient_factor) {
   ++steps_;
+  if (options_.clip_norm > 0) {
+    const double norm = gradient_factor * gradient_norm();
+    if (norm > options_.clip_norm) gradient_factor *= options_.clip_norm / norm;
+  }
   static const Tensor kUnmasked;
   for (Parameter& parameter : parameters_) {
     if (!parameter.variable.gradient().defined()) continue;
     const bool decays = parameter.kind == ParameterKind::weight || options_.decay_biases_and_norms;
+    const auto own = options_.weight_decay_of.find(parameter.name);
+    const double weight_decay = own != options_.weight_decay_of.end() ? own->second
+                                : decays                              ? options_.weight_decay
+                                                                      : 0.0;
     const auto mask = masks_.find(parameter.name);
-    update(parameter, mask == masks_.end() ? kUnmasked : mask->second, learning_rate,
-           decays ? options_.weight_decay : 0.0);
+    if (gradient_factor != 1) {
+      Tensor gradient = parameter.variable.gradient();
+      gradient.backend().axpby(gradient_factor, gradient, 0.0, gradient);
+    }
+    update(parameter, mask == masks_.end() ? kUnmasked : mask->second, learning_rate, weight_decay);
   }
   clear_gradients();
+}
+
+double Optimizer::gradient_norm() const {
+  double sum_of_squares = 0;
+  for (const Parameter& parameter : parameters_) {
+    const Tensor& gradient = parameter.variable.gradient();
+    if (!gradient.defined()) continue;
+    Tensor squares(gradient.shape(), gradient.dtype(), gradient.device());
+    Tensor total(Shape{}, gradient.dtype(), gradient.device());
+    gradient.backend().binary(BinaryOp::multiply, gradient, gradient, squares);
+    gradient.backend().sum(squares, total);
+    sum_of_squares += total.item();
+  }
+  return std::sqrt(sum_of_squares);
 }
 
 void Optimizer::clear_gradients() {

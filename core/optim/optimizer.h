@@ -19,6 +19,9 @@ struct OptimizerOptions {
   double epsilon = 1e-8;
   double weight_decay = 0.0;  // on ParameterKind::weight only, unless:
   bool decay_biases_and_norms = false;
+  std::map<std::string, double> weight_decay_of;  // by parameter, instead of weight_decay
+  double clip_norm =
+      0;  // > 0: gradients are scaled down together to this ℓ2 norm (Pascanu et al., ICML 2013)
 };
 
 // Moves parameters along their gradients. Parameters share their Variables with the caller. Masks (uint8, by
@@ -30,9 +33,11 @@ class Optimizer {
   // Replaces the masks; masked weights and their moments are zeroed at once. Throws Error for a mask whose
   // name, shape or dtype fits no parameter.
   void set_masks(std::map<std::string, Tensor> masks);
-  // Updates every parameter that has a gradient, then clears the gradients.
-  void step(double learning_rate);
+  // Updates every parameter that has a gradient, then clears the gradients, which are multiplied by
+  // `gradient_factor` before anything else.
+  void step(double learning_rate, double gradient_factor = 1);
   void clear_gradients();
+  double gradient_norm() const;  // ℓ2, over all parameters; 0 without gradients
   // The state beside the parameters ("momentum/<parameter>", …), for checkpoints; a parameter that has not
   // moved yet has none. load_state throws Error for a tensor of another shape.
   virtual std::map<std::string, Tensor> state() const = 0;

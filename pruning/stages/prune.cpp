@@ -54,6 +54,7 @@ class PruneStage final : public Stage {
 
   void check(const layers::Network& network) const override {
     static_cast<void>(weight_values(network, layer_density_, density_, "prune"));
+    check_train_options(train_, network);
   }
 
   void run(StageContext& context) override {

@@ -123,6 +123,7 @@ std::vector<Differentiable> elementwise_cases() {
     cases.push_back({title("add", {x, x}), {x, x}, [](const Inputs& v) { return ops::add(v[0], v[1]); }});
     cases.push_back(
         {title("multiply", {x, x}), {x, x}, [](const Inputs& v) { return ops::multiply(v[0], v[1]); }});
+    cases.push_back({title("scale", {x}), {x}, [](const Inputs& v) { return ops::scale(v[0], -1.5); }});
     cases.push_back({title("dropout", {x}), {x}, [](const Inputs& v) {
                        return ops::dropout(v[0], 0.3, {.seed = 5, .stream = 6});
                      }});

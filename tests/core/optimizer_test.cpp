@@ -145,6 +145,40 @@ TEST_CASE("weight decay touches weights alone unless told otherwise") {
     }
 }
 
+TEST_CASE("weight decay may differ by parameter") {
+  std::vector<Parameter> parameters;
+  for (const char* name : {"a.weight", "b.weight"})
+    parameters.push_back({.name = name,
+                          .kind = ParameterKind::weight,
+                          .shape = {1},
+                          .variable = Variable(Tensor::full({1}, 2), true)});
+  const auto optimizer = make_optimizer(
+      {.momentum = 0, .weight_decay = 0.25, .weight_decay_of = {{"b.weight", 0.5}}}, parameters);
+  for (Parameter& parameter : parameters) parameter.variable.accumulate(Tensor::full({1}, 1));
+  optimizer->step(1);
+  CHECK(parameters[0].variable.value().item() == 2 - (1 + 0.25 * 2));
+  CHECK(parameters[1].variable.value().item() == 2 - (1 + 0.5 * 2));
+}
+
+TEST_CASE("gradients longer than clip_norm are scaled down together, shorter ones are left alone") {
+  for (const double clip : {2.5, 0.5, 100.0}) {
+    std::vector<Parameter> parameters;
+    for (const char* name : {"a.weight", "b.bias"})
+      parameters.push_back({.name = name,
+                            .kind = ParameterKind::bias,
+                            .shape = {1},
+                            .variable = Variable(Tensor::zeros({1}), true)});
+    const auto optimizer = make_optimizer({.momentum = 0, .clip_norm = clip}, parameters);
+    parameters[0].variable.accumulate(Tensor::full({1}, 6));
+    parameters[1].variable.accumulate(Tensor::full({1}, -8));
+    CHECK(optimizer->gradient_norm() == 10);
+    optimizer->step(1, 0.5);  // the gradient is (3, -4), of length 5
+    const double factor = std::min(1.0, clip / 5);
+    CHECK(parameters[0].variable.value().item() == Approx(-3 * factor));
+    CHECK(parameters[1].variable.value().item() == Approx(4 * factor));
+  }
+}
+
 TEST_CASE("a parameter without a gradient stands still and has no state") {
   Parameter moved = parameter("moved", Tensor::full({1}, 1.0)),
             still = parameter("still", Tensor::full({1}, 1.0));

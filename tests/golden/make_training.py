@@ -82,12 +82,13 @@ def lenet_losses(make):
     return losses
 
 
-golden = {
-    "optimizers": {name: optimizer_weights(make) for name, make in OPTIMIZERS.items()},
-    "one_cycle": {str(steps): one_cycle(steps) for steps in (10, 37)},
-    "lenet_300_100": {
-        "sgd": lenet_losses(lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=5e-3)),
-        "adam": lenet_losses(lambda p: torch.optim.Adam(p, lr=1e-3, weight_decay=5e-3)),
-    },
-}
-pathlib.Path(__file__).with_name("training.json").write_text(json.dumps(golden, indent=1) + "\n")
+if __name__ == "__main__":
+    golden = {
+        "optimizers": {name: optimizer_weights(make) for name, make in OPTIMIZERS.items()},
+        "one_cycle": {str(steps): one_cycle(steps) for steps in (10, 37)},
+        "lenet_300_100": {
+            "sgd": lenet_losses(lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=5e-3)),
+            "adam": lenet_losses(lambda p: torch.optim.Adam(p, lr=1e-3, weight_decay=5e-3)),
+        },
+    }
+    pathlib.Path(__file__).with_name("training.json").write_text(json.dumps(golden, indent=1) + "\n")

@@ -44,7 +44,7 @@ Model constrained_model() {
 }
 
 TrainOptions adam_options() {
-  TrainOptions options{.epochs = 3, .batch_size = 50, .label_smoothing = 0.05};
+  TrainOptions options{.epochs = 3, .batch_size = 50, .objective = {.label_smoothing = 0.05}};
   options.optimizer = {.kind = "adamw", .weight_decay = 0.01};
   options.schedule = {.kind = "cosine", .learning_rate = 3e-3};
   return options;
@@ -277,7 +277,7 @@ TEST_CASE("a network for another number of classes and a damaged checkpoint are 
       path,
       {{},
        {{"steps", "1"}, {"position", R"({"epoch": 0, "prepared": false, "batch": 0, "images": 0, "correct": 0,
-                                                                "loss": 0, "history": []})"}}});
+                                                                "loss": 0, "best_epoch": 0, "best_accuracy": 0, "history": []})"}}});
   CHECK_ERROR(damaged(stage), "'conv.weight' is missing");
 }
 
