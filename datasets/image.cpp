@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 
 #include "core/error.h"
@@ -79,28 +80,41 @@ const char* reason() {
   return text != nullptr ? text : "no reason given";
 }
 
-}  // namespace
+struct Header {
+  int width = 0, height = 0;
+};
 
-Image decode_image(std::span<const std::byte> bytes, const std::string& origin, const ImageLimits& limits) {
+// Leaves stb_image the memory that a header may take.
+Header decode_header(std::span<const std::byte> bytes, const std::string& origin, const ImageLimits& limits) {
   const uint64_t most = std::min<uint64_t>(limits.bytes, INT32_MAX);
   check(bytes.size() <= most, "[image] {}: {} bytes; at most {} are read", origin, bytes.size(), most);
-  const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
-  const auto size = static_cast<int>(bytes.size());
   largest_allocation = 2 * bytes.size() + (size_t{1} << 20);
   if (bytes.size() >= 2 && bytes[0] == std::byte{0xff}) check_jpeg(bytes, origin);
-  int width = 0, height = 0, channels = 0;
-  check(stbi_info_from_memory(data, size, &width, &height, &channels) == 1,
+  Header header;
+  int channels = 0;
+  check(stbi_info_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(bytes.size()),
+                              &header.width, &header.height, &channels) == 1,
         "[image] {}: not a JPEG, PNG or BMP image that can be read ({})", origin, reason());
+  const auto& [width, height] = header;
   check(width > 0 && height > 0 && width <= limits.side && height <= limits.side &&
             int64_t{width} * height <= limits.pixels,
         "[image] {}: {} x {} pixels; at most {} a side and {} in all are read", origin, width, height,
         limits.side, limits.pixels);
+  return header;
+}
+
+}  // namespace
+
+Image decode_image(std::span<const std::byte> bytes, const std::string& origin, const ImageLimits& limits) {
+  const auto [width, height] = decode_header(bytes, origin, limits);
   // 16-bit pixels of four channels take 8 bytes, and buffers double as they grow.
   const size_t pixels = static_cast<size_t>(width) * static_cast<size_t>(height);
   largest_allocation += 16 * pixels;
-  int decoded_width = 0, decoded_height = 0;
+  int decoded_width = 0, decoded_height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, decltype(&std::free)> decoded(
-      stbi_load_from_memory(data, size, &decoded_width, &decoded_height, &channels, kChannels), &std::free);
+      stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(bytes.size()),
+                            &decoded_width, &decoded_height, &channels, kChannels),
+      &std::free);
   check(decoded != nullptr, "[image] {}: damaged ({})", origin, reason());
   check(decoded_width == width && decoded_height == height,
         "[image] {}: decodes to {} x {} pixels, its header promises {} x {}", origin, decoded_width,
@@ -110,6 +124,19 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& origin, 
 
 Image read_image(const std::filesystem::path& path, const ImageLimits& limits) {
   return decode_image(read_file(path, limits.bytes), path.string(), limits);
+}
+
+void check_image_header(const std::filesystem::path& path, const ImageLimits& limits) {
+  constexpr size_t kBeginning = 16 << 10;
+  std::vector<std::byte> beginning(kBeginning);
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(beginning.data()), kBeginning);
+  beginning.resize(static_cast<size_t>(file.gcount()));
+  try {
+    static_cast<void>(decode_header(beginning, path.string(), limits));
+  } catch (const Error&) {
+    static_cast<void>(decode_header(read_file(path, limits.bytes), path.string(), limits));
+  }
 }
 
 }  // namespace espalier::datasets
