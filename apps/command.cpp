@@ -9,6 +9,8 @@
 #include <cstring>
 
 #include "apps/bench/bench.h"
+#include "apps/bench/data.h"
+#include "apps/data.h"
 #include "apps/inspect.h"
 #include "apps/pipeline.h"
 #include "apps/stages.h"
@@ -117,19 +119,26 @@ void add_evaluate(CLI::App& program, Common& common) {
   app->footer("Example:\n  espalier evaluate runs/quickstart/model.esp --data fashion_mnist");
   auto model = std::make_shared<std::string>();
   auto data = std::make_shared<std::string>();
+  auto image_size = std::make_shared<int64_t>(0);
   auto as_json = std::make_shared<bool>(false);
   app->add_option("model", *model, "a .safetensors or .esp file")->required();
   app->add_option("--data", *data,
                   "a data set's name, see `espalier list datasets`, or a folder of images, with a /")
       ->required()
       ->check(data_fault);
+  app->add_option("--image-size", *image_size,
+                  "of a folder of images: resize them, as [data] image_size does")
+      ->check(CLI::Range(1, 4096));
   app->add_flag("--json", *as_json, "print JSON");
   common.add_to(*app);
   common.add_data_dir(*app);
   app->callback([=, &common] {
     common.apply();
     LoadedModel loaded = load(*model, device_from_name(common.device));
-    const datasets::Split split = datasets::load(*data, {.data_dir = common.data_dir});
+    const datasets::Split split = datasets::load(
+        *data, {.data_dir = common.data_dir, .image_size = *image_size, .warn = [](const std::string& line) {
+                  fmt::print(stderr, "{}\n", line);
+                }});
     for (const std::string& note : split.notes) fmt::print(stderr, "{}\n", note);
     const Evaluation result = evaluate(loaded.model.network, split.test, loaded.model.device());
     if (*as_json) {
@@ -260,6 +269,23 @@ void add_table(CLI::App& program) {
   });
 }
 
+void add_bench_data(CLI::App& bench) {
+  auto* app = bench.add_subcommand(
+      "data", "Measure how fast one thread prepares training images, beside torchvision");
+  app->footer("Example:\n  espalier bench data --images ~/data/imagenet/val");
+  auto options = std::make_shared<DataBenchOptions>();
+  app->add_option("--images", options->images, "a folder of <class>/*.jpg")->required();
+  app->add_option("--repeats", options->repeats, "runs of each side; the median counts")
+      ->check(CLI::Range(1, 99))
+      ->capture_default_str();
+  app->add_option("--seconds", options->seconds, "length of one run")
+      ->check(CLI::Range(0.01, 600.0))
+      ->capture_default_str();
+  app->add_option("--python", options->python, "the interpreter that has torchvision")->capture_default_str();
+  app->add_option("-o,--output", options->output, "also write the table, as Markdown, to this file");
+  app->callback([options] { print(bench_data(*options)); });
+}
+
 void add_bench(CLI::App& program, Common& common) {
   auto* app =
       program.add_subcommand("bench", "Measure training speed beside PyTorch's, alternating, in one run");
@@ -275,7 +301,9 @@ void add_bench(CLI::App& program, Common& common) {
   app->add_option("--python", options->python, "the interpreter that has PyTorch")->capture_default_str();
   app->add_option("-o,--output", options->output, "also write the table, as Markdown, to this file");
   common.add_to(*app);
-  app->callback([options, &common] {
+  add_bench_data(*app);
+  app->callback([options, app, &common] {
+    if (!app->get_subcommands().empty()) return;
     common.apply();
     options->device = device_from_name(common.device);
     print(bench(*options));
@@ -295,6 +323,7 @@ int command(int argc, char** argv) {
   add_inspect(program);
   add_import(program);
   add_export(program);
+  add_data(program);
   add_list(program);
   add_table(program);
   add_bench(program, common);
