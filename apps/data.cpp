@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "apps/console.h"
 #include "datasets/packed.h"
 
 namespace espalier::apps {
@@ -27,9 +28,9 @@ void add_pack(CLI::App& data) {
     for (const std::string& note : images.notes) fmt::print(stderr, "{}\n", note);
     const fs::path path = output->empty() ? *folder / datasets::kPackedName : *output;
     datasets::write_packed(path, images);
-    fmt::print("{}: {} training and {} test images of shape {}, {} classes\n", path.string(),
-               images.train.labels.size(), images.test.labels.size(), images.train.image_shape.to_string(),
-               images.classes.size());
+    print(fmt::format("{}: {} training and {} test images of shape {}, {} classes\n", path.string(),
+                      images.train.labels.size(), images.test.labels.size(),
+                      images.train.image_shape.to_string(), images.classes.size()));
   });
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/normalisation.h"
 #include "core/shape.h"
 #include "datasets/resample.h"
 
@@ -40,12 +41,6 @@ class Dataset {
 // The images of `whole` at `indices`, in that order.
 std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> whole, std::vector<int64_t> indices);
 
-// What is done to pixels before a network sees them: (pixel / 255 - mean) / standard_deviation, a number of
-// each per channel.
-struct Normalisation {
-  std::vector<double> mean, standard_deviation;
-  bool operator==(const Normalisation&) const = default;
-};
 // Throws Error, beginning with "[dataset] `origin`", unless there are `channels` means and as many positive
 // standard deviations.
 void check_normalisation(const Normalisation& normalisation, int64_t channels, const std::string& origin);

@@ -16,14 +16,13 @@ namespace espalier::apps {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using datasets::Dataset;
 
-const datasets::Normalisation kImagenet{{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
+const Normalisation kImagenet{{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
 
 // What the peer script does under the same name.
 struct Workload {
   std::string name, title, peer_arguments;
-  std::shared_ptr<const Dataset> data;
+  std::shared_ptr<const datasets::Dataset> data;
 };
 
 Workload image_files(const DataBenchOptions& options) {
@@ -32,7 +31,7 @@ Workload image_files(const DataBenchOptions& options) {
                                      {.normalisation = kImagenet, .strict = true}, notes);
   return {.name = "files",
           .title = fmt::format("{} image files, crop to 224", files->size()),
-          .data = augmented(std::move(files), {.random_resized_crop = 0.08, .flip = true}, 1)};
+          .data = datasets::augmented(std::move(files), {.random_resized_crop = 0.08, .flip = true}, 1)};
 }
 
 Workload cifar() {
@@ -44,11 +43,11 @@ Workload cifar() {
     images.pixels.push_back(static_cast<uint8_t>(random.below(256)));
   return {.name = "cifar",
           .title = "32 x 32 in memory, pad and crop",
-          .data = augmented(std::make_shared<datasets::MemoryDataset>(std::move(images), "bench"),
-                            {.pad_crop = 4, .flip = true}, 1)};
+          .data = datasets::augmented(std::make_shared<datasets::MemoryDataset>(std::move(images), "bench"),
+                                      {.pad_crop = 4, .flip = true}, 1)};
 }
 
-double images_per_second(const Dataset& data, double seconds) {
+double images_per_second(const datasets::Dataset& data, double seconds) {
   std::vector<float> image(static_cast<size_t>(data.image_shape().numel()));
   const auto start = Clock::now();
   int64_t done = 0;
