@@ -104,7 +104,8 @@ struct Source {
   Split (*load)(const DataOptions& options);  // all images; the split and the limit are load()'s below
 };
 std::span<const Source> sources();
-// A name with a slash is a folder of images: train/<class>/*, and test/ or val/.
+// A name with a slash is a folder of images: train/<class>/*, and test/ or val/ (or packed.safetensors, see
+// datasets/packed.h).
 // Throws Error: for an unknown name, listing the names; for missing data, listing where it looked and how to
 // get them.
 Split load(std::string_view name, const DataOptions& options);

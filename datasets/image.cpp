@@ -34,7 +34,10 @@ namespace {
 
 constexpr int kChannels = 3;
 
-// stb_image refuses some files without a word.
+// stb_image refuses some files without a word, and keeps the last one of the thread: forget() comes first.
+void forget() {
+  stbi__g_failure_reason = nullptr;
+}
 const char* reason() {
   const char* text = stbi_failure_reason();
   return text != nullptr ? text : "no reason given";
@@ -43,6 +46,7 @@ const char* reason() {
 JpegSize read_size(std::span<const std::byte> bytes, const std::string& origin) {
   largest_allocation = 2 * bytes.size() + (size_t{1} << 20);
   int width = 0, height = 0, channels = 0;
+  forget();
   check(stbi_info_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(bytes.size()),
                               &width, &height, &channels) == 1,
         "[image] {}: not a JPEG, PNG or BMP image that can be read ({})", origin, reason());
@@ -55,6 +59,7 @@ std::vector<uint8_t> decode(std::span<const std::byte> bytes, int width, int hei
   const size_t pixels = static_cast<size_t>(width) * static_cast<size_t>(height);
   largest_allocation = 2 * bytes.size() + (size_t{1} << 20) + 16 * pixels;
   int decoded_width = 0, decoded_height = 0, channels = 0;
+  forget();
   const std::unique_ptr<stbi_uc, decltype(&std::free)> decoded(
       stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(bytes.size()),
                             &decoded_width, &decoded_height, &channels, kChannels),

@@ -25,10 +25,10 @@ std::string fingerprint(const ImageFolders& folders);
 // Decodes the folders' images. Throws Error as decode_images() does, and when the two parts differ in shape.
 PackedImages pack(const ImageFolders& folders, bool strict);
 
-// The file packed.safetensors beside train/ and test/: the decoded images, which read a hundred times faster
-// than they decode. A safetensors file with the tensors "train.images" and "test.images", U8 (N, H, W, 3),
-// and "train.labels" and "test.labels", I32 (N), and as metadata "format" (kPackedFormat), "fingerprint",
-// "classes", joined by '/', which no folder's name contains, and "notes", joined by line ends.
+// The file packed.safetensors beside train/ and test/: the decoded images, which are read several times
+// faster than the files they come from. A safetensors file with the tensors "train.images" and "test.images",
+// U8 (N, H, W, 3), and "train.labels" and "test.labels", I32 (N), and as metadata "format" (kPackedFormat),
+// "fingerprint", "classes", joined by '/', which no folder's name contains, and "notes", joined by line ends.
 inline constexpr const char* kPackedName = "packed.safetensors";
 inline constexpr const char* kPackedFormat = "espalier packed images 1";
 void write_packed(const std::filesystem::path& path, const PackedImages& images);
