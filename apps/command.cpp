@@ -209,7 +209,11 @@ void add_list(CLI::App& program) {
       ->check(CLI::IsMember({"models", "datasets", "stages", "criteria", "layers", "tables"}));
   app->callback([=] {
     if (*kind == "models") print_rows(layers::models());
-    if (*kind == "datasets") print_rows(datasets::sources());
+    if (*kind == "datasets") {
+      print_rows(datasets::sources());
+      print(fmt::format("{:<22} {}\n", "DIR/",
+                        "any folder of images, by its path: train/<class>/*, test/<class>/* (or val/)"));
+    }
     if (*kind == "stages") print_rows(stages());
     if (*kind == "criteria") print_rows(pruning::criteria());
     if (*kind == "layers") print_rows(layers::layer_types());

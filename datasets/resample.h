@@ -27,7 +27,8 @@ View centre_view(const Shape& image, int64_t shorter, int64_t height, int64_t wi
 // Writes a view of an image of shape (H, W, C) in HWC order. Bilinear with antialiasing, as PIL and
 // torchvision: a kept pixel is the mean of the part's pixels weighted by a triangle around its centre, which
 // reaches one pixel to each side and, where the image shrinks, as many times more. The weights sum to one
-// within the part; pixels outside of it never count. Only what the kept pixels need is read.
+// within the part; pixels outside of it never count, and nothing is rounded (PIL rounds each axis to bytes).
+// Only what the kept pixels need is read.
 // REQUIRES: the part lies within the image, lengths > 0, [first, first + count) within [0, resized),
 // target.size() == rows.count * columns.count * C.
 void resample(std::span<const uint8_t> image, const Shape& shape, const View& view, std::span<float> target);

@@ -277,6 +277,7 @@ TEST_CASE("every command has help with an example, and list names what is regist
   }
   CHECK(espalier_command("list models").text.find("lenet5") != std::string::npos);
   CHECK(espalier_command("list datasets").text.find("mnist") != std::string::npos);
+  CHECK(espalier_command("list datasets").text.find("DIR/") != std::string::npos);
   CHECK(espalier_command("list stages").text.find("quantize") != std::string::npos);
   CHECK(espalier_command("list criteria").text.find("magnitude") != std::string::npos);
 }

@@ -139,6 +139,29 @@ TEST_CASE("a random crop without other changes shows no pixel that is not betwee
   CHECK(seen.size() > 150);
 }
 
+TEST_CASE("crops of a part of the training images are crops of those images, and held-out ones stay whole") {
+  const test::TemporaryFolder folder;
+  write_images(folder.path());
+  DataOptions divided = options();
+  divided.validation = 3;
+  const Split plain = load(folder.path().string(), divided);
+  divided.augmentation.random_resized_crop = 0.1;
+  const Split cropped = load(folder.path().string(), divided);
+  REQUIRE(cropped.train->size() == 5);
+  Pixels image(8 * 8 * 3);
+  for (int64_t i = 0; i < 5; ++i) {
+    CHECK(cropped.train->sample(i, 1, image) == plain.train->get(i, image));
+    CHECK(get(*cropped.train, i) == get(*plain.train, i));
+    cropped.train->sample(i, 1, image);
+    CHECK(image[0] == Approx(get(*plain.train, i)[0]));  // the red of the file
+    CHECK(image != get(*plain.train, i));
+  }
+  for (int64_t i = 0; i < 3; ++i) {
+    cropped.validation->sample(i, 1, image);
+    CHECK(image == get(*plain.validation, i));
+  }
+}
+
 TEST_CASE("files that are no images are left out when the folder is opened, counted and named") {
   const test::TemporaryFolder folder;
   write_images(folder.path());
