@@ -21,7 +21,7 @@ const Normalisation kImagenet{{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
 
 // What the peer script does under the same name.
 struct Workload {
-  std::string name, title, peer_arguments;
+  std::string name, title;
   std::shared_ptr<const datasets::Dataset> data;
 };
 

@@ -34,20 +34,20 @@ bool has_packed(const fs::path& root) {
 
 // The packed images when they are those of the folders, or all that is left of them.
 PackedImages read_images(const fs::path& root, bool strict) {
-  const fs::path packed_path = root / kPackedName;
-  const bool packed = has_packed(root);
-  if (!packed) return pack(list_image_folders(root), strict);
-  PackedImages images = read_packed(packed_path);
-  const bool unpacked = has_image_folders(root);
-  if (!unpacked || images.fingerprint == fingerprint(list_image_folders(root))) {
-    check(!strict || images.notes.empty(), "[packed] {}: {}", packed_path.string(),
-          images.notes.empty() ? "" : images.notes.front());
+  if (!has_packed(root)) return pack(list_image_folders(root), strict);
+  const fs::path path = root / kPackedName;
+  const auto accepted = [&](PackedImages images) {
+    check(!strict || images.notes.empty(), "[packed] {}: {}", path.string(), fmt::join(images.notes, "; "));
     return images;
-  }
-  images = pack(list_image_folders(root), strict);
+  };
+  if (!has_image_folders(root)) return accepted(read_packed(path));
+  const ImageFolders folders = list_image_folders(root);
+  if (PackedImages images = read_packed(path); images.fingerprint == fingerprint(folders))
+    return accepted(std::move(images));
+  PackedImages images = pack(folders, strict);
   images.notes.push_back(
       fmt::format("{} is not used: it was made of other images; `espalier data pack {}` renews it",
-                  packed_path.string(), root.string()));
+                  path.string(), root.string()));
   return images;
 }
 

@@ -30,7 +30,8 @@ void check_equal(const std::vector<float>& values, const nlohmann::json& expecte
 }
 
 TEST_CASE("the middle of a resized image is that of torchvision's Resize and CenterCrop") {
-  for (const auto& golden : test::read_golden("resample.json")["centre"]) {
+  const nlohmann::json all = test::read_golden("resample.json");
+  for (const auto& golden : all["centre"]) {
     const int64_t height = golden["image"][0], width = golden["image"][1], size = golden["size"];
     const Shape shape{height, width, 3};
     check_equal(resampled(pixels(height, width), shape, centre_view(shape, golden["shorter"], size, size)),
@@ -39,7 +40,8 @@ TEST_CASE("the middle of a resized image is that of torchvision's Resize and Cen
 }
 
 TEST_CASE("a resized part of an image is that of torchvision's resized_crop, and of floats as of bytes") {
-  for (const auto& golden : test::read_golden("resample.json")["crop"]) {
+  const nlohmann::json all = test::read_golden("resample.json");
+  for (const auto& golden : all["crop"]) {
     const int64_t height = golden["image"][0], width = golden["image"][1], size = golden["size"];
     const auto part = golden["part"].get<std::vector<int64_t>>();
     const View view{{part[0], part[2], size, 0, size}, {part[1], part[3], size, 0, size}};
