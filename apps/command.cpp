@@ -9,7 +9,9 @@
 #include <cstring>
 
 #include "apps/bench/bench.h"
+#include "apps/bench/data.h"
 #include "apps/console.h"
+#include "apps/data.h"
 #include "apps/import.h"
 #include "apps/inspect.h"
 #include "apps/pipeline.h"
@@ -121,6 +123,9 @@ void add_evaluate(CLI::App& program, Common& common) {
                   "a data set's name, see `espalier list datasets`, or a folder of images, with a /")
       ->required()
       ->check(data_fault);
+  app->add_option("--image-size", data_options->image_size,
+                  "of a folder of images: resize them, as [data] image_size does")
+      ->check(CLI::Range(1, 4096));
   add_normalisation(*app, data_options->normalisation);
   app->add_flag("--strict", data_options->strict, "images that cannot be read are errors, not left out");
   app->add_flag("--json", *as_json, "print JSON");
@@ -131,6 +136,7 @@ void add_evaluate(CLI::App& program, Common& common) {
     LoadedModel loaded = load(*model, device_from_name(common.device));
     data_options->data_dir = common.data_dir;
     prefer_normalisation_of(loaded.model.network, *data_options);
+    data_options->warn = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
     const datasets::Split split = datasets::load(*data, *data_options);
     for (const std::string& note : split.notes) fmt::print(stderr, "{}\n", note);
     if (!loaded.model.network.labels().empty() && loaded.model.network.labels() != split.labels)
@@ -203,7 +209,11 @@ void add_list(CLI::App& program) {
       ->check(CLI::IsMember({"models", "datasets", "stages", "criteria", "layers", "tables"}));
   app->callback([=] {
     if (*kind == "models") print_rows(layers::models());
-    if (*kind == "datasets") print_rows(datasets::sources());
+    if (*kind == "datasets") {
+      print_rows(datasets::sources());
+      print(fmt::format("{:<22} {}\n", "DIR/",
+                        "any folder of images, by its path: train/<class>/*, test/<class>/* (or val/)"));
+    }
     if (*kind == "stages") print_rows(stages());
     if (*kind == "criteria") print_rows(pruning::criteria());
     if (*kind == "layers") print_rows(layers::layer_types());
@@ -232,6 +242,23 @@ void add_table(CLI::App& program) {
   });
 }
 
+void add_bench_data(CLI::App& bench) {
+  auto* app = bench.add_subcommand(
+      "data", "Measure how fast one thread prepares training images, beside torchvision");
+  app->footer("Example:\n  espalier bench data --images ~/data/imagenet/val");
+  auto options = std::make_shared<DataBenchOptions>();
+  app->add_option("--images", options->images, "a folder of <class>/*.jpg")->required();
+  app->add_option("--repeats", options->repeats, "runs of each side; the median counts")
+      ->check(CLI::Range(1, 99))
+      ->capture_default_str();
+  app->add_option("--seconds", options->seconds, "length of one run")
+      ->check(CLI::Range(0.01, 600.0))
+      ->capture_default_str();
+  app->add_option("--python", options->python, "the interpreter that has torchvision")->capture_default_str();
+  app->add_option("-o,--output", options->output, "also write the table, as Markdown, to this file");
+  app->callback([options] { print(bench_data(*options)); });
+}
+
 void add_bench(CLI::App& program, Common& common) {
   auto* app =
       program.add_subcommand("bench", "Measure training speed beside PyTorch's, alternating, in one run");
@@ -247,7 +274,9 @@ void add_bench(CLI::App& program, Common& common) {
   app->add_option("--python", options->python, "the interpreter that has PyTorch")->capture_default_str();
   app->add_option("-o,--output", options->output, "also write the table, as Markdown, to this file");
   common.add_to(*app);
-  app->callback([options, &common] {
+  add_bench_data(*app);
+  app->callback([options, app, &common] {
+    if (!app->get_subcommands().empty()) return;
     common.apply();
     options->device = device_from_name(common.device);
     print(bench(*options));
@@ -267,6 +296,7 @@ int command(int argc, char** argv) {
   add_inspect(program);
   add_import(program);
   add_export(program);
+  add_data(program);
   add_list(program);
   add_table(program);
   add_bench(program, common);

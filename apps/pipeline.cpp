@@ -19,6 +19,21 @@ namespace fs = std::filesystem;
 
 namespace {
 
+datasets::Augmentation read_augmentation(const Config& table) {
+  const Config jitter = table.table("color_jitter", false);
+  const datasets::Augmentation augmentation{
+      .random_resized_crop = table.get_number("random_resized_crop", 0.0, 0.0, 1.0),
+      .color_jitter = {.brightness = jitter.get_number("brightness", 0.0, 0.0),
+                       .contrast = jitter.get_number("contrast", 0.0, 0.0),
+                       .saturation = jitter.get_number("saturation", 0.0, 0.0)},
+      .pad_crop = table.get_integer("pad_crop", 0, 0),
+      .flip = table.get_bool("flip", false),
+      .cutout = table.get_integer("cutout", 0, 0)};
+  jitter.finish();
+  table.finish();
+  return augmentation;
+}
+
 // A recipe, read whole before anything runs.
 struct Recipe {
   std::string name, data_name, text;
@@ -39,7 +54,7 @@ Recipe read_recipe(const RunOptions& options) {
   Recipe recipe;
   recipe.name = config.get_string("name", options.recipe.stem().string());
   recipe.seed = static_cast<uint64_t>(config.get_integer("seed", 1, 0));
-  const Config data = config.table("data"), augment = data.table("augment", false);
+  const Config data = config.table("data");
   recipe.data_name = data.get_string("name");
   recipe.data = {.data_dir = options.data_dir,
                  .validation = data.get_integer("validation", 0, 0),
@@ -48,10 +63,10 @@ Recipe read_recipe(const RunOptions& options) {
                  .normalisation = {data.get_numbers("mean", std::vector<double>{}),
                                    data.get_numbers("std", std::vector<double>{})},
                  .strict = data.get_bool("strict", false),
-                 .augmentation = {.pad_crop = augment.get_integer("pad_crop", 0, 0),
-                                  .flip = augment.get_bool("flip", false),
-                                  .cutout = augment.get_integer("cutout", 0, 0)}};
-  augment.finish();
+                 .image_size = data.get_integer("image_size", 0, 0),
+                 .resize = data.get_integer("resize", 0, 0),
+                 .augmentation = read_augmentation(data.table("augment", false)),
+                 .warn = [](const std::string& line) { fmt::print(stderr, "\n{}\n", line); }};
   data.finish();
   const Config model = config.table("model");
   if (model.has("checkpoint")) {

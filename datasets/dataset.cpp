@@ -21,6 +21,9 @@ class Subset final : public Dataset {
   int32_t sample(int64_t index, int64_t epoch, std::span<float> image) const override {
     return whole_->sample(indices_[static_cast<size_t>(index)], epoch, image);
   }
+  int32_t get_view(int64_t index, const ChooseView& choose, std::span<float> image) const override {
+    return whole_->get_view(indices_[static_cast<size_t>(index)], choose, image);
+  }
 
  private:
   std::shared_ptr<const Dataset> whole_;
@@ -28,6 +31,24 @@ class Subset final : public Dataset {
 };
 
 }  // namespace
+
+int32_t Dataset::get_view(int64_t index, const ChooseView& choose, std::span<float> image) const {
+  std::vector<float> whole(image.size());
+  const int32_t label = get(index, whole);
+  resample(whole, image_shape(), choose(image_shape()), image);
+  return label;
+}
+
+void check_normalisation(const Normalisation& normalisation, int64_t channels, const std::string& origin) {
+  const auto& [mean, deviation] = normalisation;
+  const auto due = static_cast<size_t>(channels);
+  check(mean.size() == due && deviation.size() == due,
+        "[dataset] {}: {} means and {} standard deviations for {} channels", origin, mean.size(),
+        deviation.size(), channels);
+  for (size_t channel = 0; channel < due; ++channel)
+    check(deviation[channel] > 0, "[dataset] {}: standard deviation {} of channel {}; expected > 0", origin,
+          deviation[channel], channel);
+}
 
 std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> whole, std::vector<int64_t> indices) {
   for (int64_t index : indices)

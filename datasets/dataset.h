@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,10 +11,14 @@
 
 #include "core/normalisation.h"
 #include "core/shape.h"
+#include "datasets/resample.h"
 
 namespace espalier::datasets {
 
-// Labelled images. Thread-safe: get() may be called from the loader's workers.
+// The view to show of an image of shape (H, W, C).
+using ChooseView = std::function<View(const Shape& image)>;
+
+// Labelled images. Thread-safe: they are read from the loader's workers.
 class Dataset {
  public:
   virtual ~Dataset() = default;
@@ -28,10 +33,17 @@ class Dataset {
   virtual int32_t sample(int64_t index, [[maybe_unused]] int64_t epoch, std::span<float> image) const {
     return get(index, image);
   }
+  // A view of the image instead: of the file's pixels where the data set resizes images as it reads them, and
+  // of what get() gives elsewhere. REQUIRES: the view keeps (H, W) pixels of image_shape().
+  virtual int32_t get_view(int64_t index, const ChooseView& choose, std::span<float> image) const;
 };
 
 // The images of `whole` at `indices`, in that order.
 std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> whole, std::vector<int64_t> indices);
+
+// Throws Error, beginning with "[dataset] `origin`", unless there are `channels` means and as many positive
+// standard deviations.
+void check_normalisation(const Normalisation& normalisation, int64_t channels, const std::string& origin);
 
 struct Split {
   std::shared_ptr<const Dataset> train;
@@ -42,13 +54,28 @@ struct Split {
   std::vector<std::string> notes;   // lines for the user: images that were left out
 };
 
+// How strongly colours change, in this order, each by a factor f drawn from [max(0, 1 - s), 1 + s] for its
+// strength s. Pixels p in [0, 1] become, clamped to [0, 1],
+//   brightness: f p
+//   contrast:   f p + (1 - f) m, where m is the mean of the image's greys
+//   saturation: f p + (1 - f) g, where g is the pixel's grey, 0.2989 red + 0.587 green + 0.114 blue
+// as torchvision's ColorJitter does in a random order.
+struct ColorJitter {
+  double brightness = 0, contrast = 0, saturation = 0;
+  bool operator==(const ColorJitter&) const = default;
+};
+
 // Random changes of training images, made in the order of these fields.
 struct Augmentation {
-  int64_t pad_crop =
-      0;  // pixels of margin around the image, of which a window of its size is kept (He et al., 2016)
+  // > 0: a part of the image, of an area between this share and all of it and sides from 3:4 to 4:3, resized
+  // to the image's size (Szegedy et al., 2015)
+  double random_resized_crop = 0;
+  ColorJitter color_jitter = {};
+  // pixels of margin around the image, of which a window of its size is kept (He et al., 2016)
+  int64_t pad_crop = 0;
   bool flip = false;  // left to right, half of the time
-  int64_t cutout =
-      0;  // side of a square set to the mean colour, its centre anywhere (DeVries & Taylor, 2017)
+  // side of a square set to the mean colour, its centre anywhere (DeVries & Taylor, 2017)
+  int64_t cutout = 0;
   bool operator==(const Augmentation&) const = default;
 };
 
@@ -59,8 +86,15 @@ struct DataOptions {
   uint64_t seed = 1;
   Normalisation normalisation = {};  // empty parts: the data set's own
   bool strict = false;               // an image that cannot be read is an error instead of left out
-  Augmentation augmentation =
-      {};  // of the training images; those held out and the test images stay as they are
+  // Of a folder's images: > 0 decodes them as they are needed, resizes the shorter side to `resize` (0:
+  // image_size x 256 / 224) and keeps the middle square of this side; 0 holds them in memory as they are,
+  // all of one size.
+  int64_t image_size = 0;
+  int64_t resize = 0;
+  // Of the training images; those held out and the test images stay as they are.
+  Augmentation augmentation = {};
+  // Is told of images that turn out to be unreadable while they are used, from any thread.
+  std::function<void(const std::string&)> warn = {};
 };
 
 // One row of the registry.
@@ -70,7 +104,8 @@ struct Source {
   Split (*load)(const DataOptions& options);  // all images; the split and the limit are load()'s below
 };
 std::span<const Source> sources();
-// A name with a slash is a folder of images: train/<class>/*, and test/ or val/.
+// A name with a slash is a folder of images: train/<class>/*, and test/ or val/ (or packed.safetensors, see
+// datasets/packed.h).
 // Throws Error: for an unknown name, listing the names; for missing data, listing where it looked and how to
 // get them.
 Split load(std::string_view name, const DataOptions& options);

@@ -1,6 +1,8 @@
 #include "datasets/image.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 
 #include "core/error.h"
@@ -32,7 +34,10 @@ namespace {
 
 constexpr int kChannels = 3;
 
-// stb_image refuses some files without a word.
+// stb_image refuses some files without a word, and keeps the last one of the thread: forget() comes first.
+void forget() {
+  stbi__g_failure_reason = nullptr;
+}
 const char* reason() {
   const char* text = stbi_failure_reason();
   return text != nullptr ? text : "no reason given";
@@ -41,6 +46,7 @@ const char* reason() {
 JpegSize read_size(std::span<const std::byte> bytes, const std::string& origin) {
   largest_allocation = 2 * bytes.size() + (size_t{1} << 20);
   int width = 0, height = 0, channels = 0;
+  forget();
   check(stbi_info_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(bytes.size()),
                               &width, &height, &channels) == 1,
         "[image] {}: not a JPEG, PNG or BMP image that can be read ({})", origin, reason());
@@ -53,6 +59,7 @@ std::vector<uint8_t> decode(std::span<const std::byte> bytes, int width, int hei
   const size_t pixels = static_cast<size_t>(width) * static_cast<size_t>(height);
   largest_allocation = 2 * bytes.size() + (size_t{1} << 20) + 16 * pixels;
   int decoded_width = 0, decoded_height = 0, channels = 0;
+  forget();
   const std::unique_ptr<stbi_uc, decltype(&std::free)> decoded(
       stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(bytes.size()),
                             &decoded_width, &decoded_height, &channels, kChannels),
@@ -64,22 +71,41 @@ std::vector<uint8_t> decode(std::span<const std::byte> bytes, int width, int hei
   return {decoded.get(), decoded.get() + pixels * kChannels};
 }
 
-}  // namespace
-
-Image decode_image(std::span<const std::byte> bytes, const std::string& origin, const ImageLimits& limits) {
+JpegSize checked_size(std::span<const std::byte> bytes, const std::string& origin,
+                      const ImageLimits& limits) {
   const uint64_t most = std::min<uint64_t>(limits.bytes, INT32_MAX);
   check(bytes.size() <= most, "[image] {}: {} bytes; at most {} are read", origin, bytes.size(), most);
-  const bool jpeg = is_jpeg(bytes);
-  const auto [height, width] = jpeg ? read_jpeg_size(bytes, origin) : read_size(bytes, origin);
+  const JpegSize size = is_jpeg(bytes) ? read_jpeg_size(bytes, origin) : read_size(bytes, origin);
+  const auto& [height, width] = size;
   check(width > 0 && height > 0 && width <= limits.side && height <= limits.side &&
             int64_t{width} * height <= limits.pixels,
         "[image] {}: {} x {} pixels; at most {} a side and {} in all are read", origin, width, height,
         limits.side, limits.pixels);
-  return {height, width, jpeg ? decode_jpeg(bytes, origin) : decode(bytes, width, height, origin)};
+  return size;
+}
+
+}  // namespace
+
+Image decode_image(std::span<const std::byte> bytes, const std::string& origin, const ImageLimits& limits) {
+  const auto [height, width] = checked_size(bytes, origin, limits);
+  return {height, width, is_jpeg(bytes) ? decode_jpeg(bytes, origin) : decode(bytes, width, height, origin)};
 }
 
 Image read_image(const std::filesystem::path& path, const ImageLimits& limits) {
   return decode_image(read_file(path, limits.bytes), path.string(), limits);
+}
+
+void check_image_header(const std::filesystem::path& path, const ImageLimits& limits) {
+  constexpr size_t kBeginning = 16 << 10;
+  std::vector<std::byte> beginning(kBeginning);
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(beginning.data()), kBeginning);
+  beginning.resize(static_cast<size_t>(file.gcount()));
+  try {
+    static_cast<void>(checked_size(beginning, path.string(), limits));
+  } catch (const Error&) {
+    static_cast<void>(checked_size(read_file(path, limits.bytes), path.string(), limits));
+  }
 }
 
 }  // namespace espalier::datasets

@@ -28,5 +28,8 @@ struct ImageLimits {
 Image decode_image(std::span<const std::byte> bytes, const std::string& origin,
                    const ImageLimits& limits = {});
 Image read_image(const std::filesystem::path& path, const ImageLimits& limits = {});
+// Throws what read_image() would for faults that the file's beginning shows: no image, or one beyond the
+// limits. Reads 16 KiB, and more only where they are not enough.
+void check_image_header(const std::filesystem::path& path, const ImageLimits& limits = {});
 
 }  // namespace espalier::datasets

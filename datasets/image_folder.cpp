@@ -36,6 +36,15 @@ std::vector<fs::path> sorted_entries(const fs::path& folder, Wanted wanted) {
   return entries;
 }
 
+bool is_folder(const fs::path& path) {
+  std::error_code unreadable;  // counts as absent
+  return fs::is_directory(path, unreadable);
+}
+
+std::string test_name(const fs::path& root) {
+  return is_folder(root / "test") || !is_folder(root / "val") ? "test" : "val";
+}
+
 }  // namespace
 
 ImageFolder list_images(const fs::path& folder) {
@@ -55,6 +64,20 @@ ImageFolder list_images(const fs::path& folder) {
         "[images] {}: {} classes and no image in them; expected <class>/*.jpg, .png or .bmp", folder.string(),
         result.classes.size());
   return result;
+}
+
+bool has_image_folders(const fs::path& root) {
+  return is_folder(root / "train") && is_folder(root / test_name(root));
+}
+
+ImageFolders list_image_folders(const fs::path& root) {
+  check(has_image_folders(root), "[images] {}: no folders train/ and test/ (or val/) there", root.string());
+  const std::string test = test_name(root);
+  ImageFolders folders{root, test, list_images(root / "train"), list_images(root / test)};
+  check(folders.train.classes == folders.test.classes,
+        "[images] {}: the classes of train/ ({}) and {}/ ({}) differ", root.string(),
+        fmt::join(folders.train.classes, ", "), test, fmt::join(folders.test.classes, ", "));
+  return folders;
 }
 
 MemoryImages decode_images(const ImageFolder& folder, bool strict, std::vector<std::string>& notes) {
@@ -77,9 +100,10 @@ MemoryImages decode_images(const ImageFolder& folder, bool strict, std::vector<s
   const std::string model = folder.images[begin - 1].path.string();
   const size_t size = first.pixels.size();
   check(count <= kMostBytes / size,
-        "[images] {} images like {}, {} x {}, take {:.1f} GiB decoded; at most {} are held", count, model,
-        first.height, first.width, static_cast<double>(count) * static_cast<double>(size) / (1 << 30),
-        kMostBytes >> 30);
+        "[images] {} images like {}, {} x {}, take {:.1f} GiB decoded; at most {} are held in memory; "
+        "image_size decodes them as they are needed",
+        count, model, first.height, first.width,
+        static_cast<double>(count) * static_cast<double>(size) / (1 << 30), kMostBytes >> 30);
 
   MemoryImages result{.image_shape = {first.height, first.width, static_cast<int64_t>(kChannels)},
                       .classes = static_cast<int>(folder.classes.size())};
@@ -87,47 +111,64 @@ MemoryImages decode_images(const ImageFolder& folder, bool strict, std::vector<s
   std::copy(first.pixels.begin(), first.pixels.end(),
             result.pixels.begin() + static_cast<std::ptrdiff_t>((begin - 1) * size));
   std::vector<uint8_t> misfits(count);
-  std::atomic<size_t> next = begin;
-  const auto work = [&] {
+  const std::vector<std::string> later = try_each(count - begin, [&](size_t after) {
+    const size_t i = begin + after;
+    const Image image = read_image(folder.images[i].path);
+    misfits[i] = image.height != first.height || image.width != first.width;
+    check(
+        !misfits[i],
+        "[images] {}: {} x {} pixels; {} is {} x {}, and all must be of one size unless image_size is given",
+        folder.images[i].path.string(), image.height, image.width, model, first.height, first.width);
+    std::copy(image.pixels.begin(), image.pixels.end(),
+              result.pixels.begin() + static_cast<std::ptrdiff_t>(i * size));
+  });
+  std::copy(later.begin(), later.end(), failures.begin() + static_cast<std::ptrdiff_t>(begin));
+
+  size_t kept = 0;
+  for (size_t i = 0; i < count; ++i) {
+    // An image of another size is sound: the folder is not what this reader is for.
+    check(misfits[i] == 0, "{}", failures[i]);
+    if (!failures[i].empty()) continue;
+    const auto from = result.pixels.begin() + static_cast<std::ptrdiff_t>(i * size);
+    if (kept != i)
+      std::copy(from, from + static_cast<std::ptrdiff_t>(size),
+                result.pixels.begin() + static_cast<std::ptrdiff_t>(kept * size));
+    result.labels.push_back(folder.images[i].label);
+    ++kept;
+  }
+  result.pixels.resize(kept * size);
+  note_failures(failures, strict, notes);
+  return result;
+}
+
+std::vector<std::string> try_each(size_t count, const std::function<void(size_t)>& work) {
+  std::vector<std::string> failures(count);
+  std::atomic<size_t> next = 0;
+  const auto run = [&] {
     for (size_t i = next++; i < count; i = next++) {
       try {
-        const Image image = read_image(folder.images[i].path);
-        misfits[i] = image.height != first.height || image.width != first.width;
-        check(!misfits[i], "[images] {}: {} x {} pixels; {} is {} x {}, and all must be of one size",
-              folder.images[i].path.string(), image.height, image.width, model, first.height, first.width);
-        std::copy(image.pixels.begin(), image.pixels.end(),
-                  result.pixels.begin() + static_cast<std::ptrdiff_t>(i * size));
+        work(i);
       } catch (const std::exception& error) {
         failures[i] = error.what();
       }
     }
   };
-  {
-    std::vector<std::jthread> threads;
-    for (unsigned i = 1; i < std::min(16u, std::thread::hardware_concurrency()); ++i)
-      threads.emplace_back(work);
-    work();
-  }
+  std::vector<std::jthread> threads;
+  for (unsigned i = 1; i < std::min(16u, std::thread::hardware_concurrency()); ++i) threads.emplace_back(run);
+  run();
+  threads.clear();  // joins
+  return failures;
+}
 
-  size_t kept = 0, failed = 0;
-  for (size_t i = 0; i < count; ++i) {
-    if (failures[i].empty()) {
-      const auto from = result.pixels.begin() + static_cast<std::ptrdiff_t>(i * size);
-      if (kept != i)
-        std::copy(from, from + static_cast<std::ptrdiff_t>(size),
-                  result.pixels.begin() + static_cast<std::ptrdiff_t>(kept * size));
-      result.labels.push_back(folder.images[i].label);
-      ++kept;
-      continue;
-    }
-    // An image of another size is sound: the folder is not what this reader is for.
-    check(!strict && misfits[i] == 0, "{}", failures[i]);
-    if (++failed <= kMostNamed) notes.push_back("left out: " + failures[i]);
+void note_failures(const std::vector<std::string>& failures, bool strict, std::vector<std::string>& notes) {
+  size_t failed = 0;
+  for (const std::string& failure : failures) {
+    if (failure.empty()) continue;
+    check(!strict, "{}", failure);
+    if (++failed <= kMostNamed) notes.push_back("left out: " + failure);
   }
-  result.pixels.resize(kept * size);
   if (failed > 0)
-    notes.push_back(fmt::format("{} of {} images cannot be read and are left out", failed, count));
-  return result;
+    notes.push_back(fmt::format("{} of {} images cannot be read and are left out", failed, failures.size()));
 }
 
 }  // namespace espalier::datasets

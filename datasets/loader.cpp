@@ -1,6 +1,7 @@
 #include "datasets/loader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <condition_variable>
 #include <exception>
 #include <map>
@@ -14,6 +15,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "datasets/mixup.h"
 
 namespace espalier::datasets {
 
@@ -46,8 +48,9 @@ struct Loader::State {
     const int64_t count = std::min(options.batch_size, static_cast<int64_t>(order.size()) - first);
     const Shape image = dataset->image_shape();
     const auto pixels = static_cast<size_t>(image.numel());
-    Batch result{Tensor({count, image[0], image[1], image[2]}, DType::float32, host_device()),
-                 Tensor({count}, DType::int32, host_device())};
+    Batch result;
+    result.images = Tensor({count, image[0], image[1], image[2]}, DType::float32, host_device());
+    result.labels = Tensor({count}, DType::int32, host_device());
     const std::span<float> images = result.images.host<float>();
     const std::span<int32_t> labels = result.labels.host<int32_t>();
     for (size_t i = 0; i < labels.size(); ++i) {
@@ -55,7 +58,16 @@ struct Loader::State {
       labels[i] =
           dataset->sample(order[static_cast<size_t>(first) + i], epoch, images.subspan(i * pixels, pixels));
     }
+    if (options.mixup > 0) mix(batch, result);
     return result;
+  }
+
+  void mix(int64_t number, Batch& batch) const {
+    RandomStream random(options.seed, "mixup", static_cast<uint64_t>(epoch * batches + number));
+    batch.lambda = static_cast<float>(mixup_share(options.mixup, random));
+    mix_reversed(batch.images.host<float>(), batch.labels.numel(), batch.lambda);
+    batch.other_labels = batch.labels.clone();
+    std::ranges::reverse(batch.other_labels.host<int32_t>());
   }
 
   void work(const std::stop_token& stop) {
@@ -108,6 +120,8 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options)
     : state_(std::make_unique<State>()) {
   check(dataset != nullptr, "[loader] no data set");
   check(options.batch_size > 0, "[loader] batch_size = {}; expected > 0", options.batch_size);
+  check(options.mixup >= 0 && std::isfinite(options.mixup), "[loader] mixup = {}; expected alpha >= 0",
+        options.mixup);
   check(options.prefetch >= 0, "[loader] prefetch = {}; expected >= 0", options.prefetch);
   check(options.workers > 0, "[loader] workers = {}; expected > 0", options.workers);
   const int64_t size = dataset->size();
@@ -150,7 +164,10 @@ bool Loader::next(Batch& batch) {
   const bool ahead = state.options.prefetch > 0;
   const Batch host = ahead ? state.take() : *state.prepare(state.position, {});
   if (!ahead) ++state.position;
-  batch = {host.images.to(state.options.device), host.labels.to(state.options.device)};
+  const auto moved = [&](const Tensor& tensor) {
+    return tensor.defined() ? tensor.to(state.options.device) : tensor;
+  };
+  batch = {moved(host.images), moved(host.labels), moved(host.other_labels), host.lambda};
   return true;
 }
 

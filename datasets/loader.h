@@ -11,12 +11,17 @@ namespace espalier::datasets {
 struct Batch {
   Tensor images;  // float32 (N, H, W, C)
   Tensor labels;  // int32 (N)
+  // With mixup, image i is lambda of one labelled labels[i] and 1 - lambda of one labelled other_labels[i],
+  // and the loss is to be mixed alike.
+  Tensor other_labels;  // int32 (N): the labels reversed; undefined without mixup
+  float lambda = 1;
 };
 
 struct LoaderOptions {
   int64_t batch_size = 64;
   bool shuffle = false;    // a fresh permutation per epoch, from (seed, epoch) alone
   bool drop_last = false;  // leave out the last batch when it is short
+  double mixup = 0;        // > 0: alpha of mixup's Beta(alpha, alpha), a draw for each (seed, epoch, batch)
   uint64_t seed = 1;
   int prefetch = 4;  // batches prepared ahead by the workers; 0 prepares in next()
   int workers = 2;   // threads that read, decode and augment; their number changes no batch

@@ -21,20 +21,13 @@ MemoryDataset::MemoryDataset(MemoryImages images, const std::string& origin) : i
           images_.classes - 1);
 
   const auto channels = static_cast<size_t>(shape[2]);
-  check(images_.normalisation.mean.size() == channels &&
-            images_.normalisation.standard_deviation.size() == channels,
-        "[dataset] {}: {} means and {} standard deviations for {} channels", origin,
-        images_.normalisation.mean.size(), images_.normalisation.standard_deviation.size(), channels);
+  check_normalisation(images_.normalisation, shape[2], origin);
   tables_.resize(channels);
-  for (size_t channel = 0; channel < channels; ++channel) {
-    check(images_.normalisation.standard_deviation[channel] > 0,
-          "[dataset] {}: standard deviation {} of channel {}; expected > 0", origin,
-          images_.normalisation.standard_deviation[channel], channel);
+  for (size_t channel = 0; channel < channels; ++channel)
     for (size_t byte = 0; byte < 256; ++byte)
       tables_[channel][byte] =
           static_cast<float>((static_cast<double>(byte) / 255 - images_.normalisation.mean[channel]) /
                              images_.normalisation.standard_deviation[channel]);
-  }
 }
 
 int32_t MemoryDataset::get(int64_t index, std::span<float> image) const {

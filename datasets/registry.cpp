@@ -43,6 +43,8 @@ std::span<const Source> sources() {
 Split load(std::string_view name, const DataOptions& options) {
   check(options.limit >= 0, "[data] limit = {}; expected >= 0", options.limit);
   check(options.validation >= 0, "[data] validation = {}; expected >= 0", options.validation);
+  check(options.resize == 0 || options.image_size > 0, "[data] resize = {} without image_size",
+        options.resize);
   std::vector<std::string_view> names;
   Split split;
   if (name.find('/') != std::string_view::npos) split = load_image_folder(name, options);
@@ -53,8 +55,12 @@ Split load(std::string_view name, const DataOptions& options) {
   check(split.train != nullptr,
         "[data] unknown data set '{}'; the data sets are {}, and a folder is named with a /", name,
         fmt::join(names, ", "));
+  const Shape shape = split.train->image_shape();
+  check(options.image_size == 0 || (shape[0] == options.image_size && shape[1] == options.image_size),
+        "[data] image_size = {}, but the images of {} are {} x {}; only those of folders are resized",
+        options.image_size, name, shape[0], shape[1]);
   divide(split, options);
-  split.train = augmented(std::move(split.train), options.augmentation, options.seed);
+  split.train = augmented(std::move(split.train), options.augmentation, options.seed, split.normalisation);
   return split;
 }
 

@@ -2,12 +2,11 @@
 
 #include <omp.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 
+#include "apps/bench/peer.h"
 #include "apps/text_table.h"
 #include "apps/version.h"
 #include "core/io/file.h"
@@ -66,37 +65,20 @@ class Workload {
   Tensor labels_;
 };
 
-// What the peer script printed last, or nothing when it could not run.
-double peer_images_per_second(const std::string& model, const BenchOptions& options) {
-  const std::string line =
-      fmt::format("'{}' '{}/pytorch_peer.py' {} {} {} {}", options.python, ESPALIER_BENCH_DIR, model,
-                  options.batch_size, omp_get_max_threads(), options.seconds);
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(line.c_str(), "r"), pclose);
-  check(pipe != nullptr, "[bench] cannot start {}", options.python);
-  double result = 0;
-  char text[256];
-  while (std::fgets(text, sizeof text, pipe.get()) != nullptr) result = std::strtod(text, nullptr);
-  return result;
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
 }  // namespace
 
 std::string bench(const BenchOptions& options) {
-  const bool peer =
-      std::system(fmt::format("'{}' -c 'import torch' >/dev/null 2>&1", options.python).c_str()) == 0;
+  const bool peer = can_import(options.python, "torch");
   TextTable table({"training", "batch", "Espalier images/s", "PyTorch images/s", "ratio"});
   for (const std::string model : {"lenet_300_100", "lenet5"}) {
     Workload workload(model, options);
     std::vector<double> ours, theirs;
     for (int i = 0; i < options.repeats; ++i) {
       ours.push_back(workload.images_per_second(options.seconds));
-      if (peer) theirs.push_back(peer_images_per_second(model, options));
+      if (peer)
+        theirs.push_back(peer_figure(
+            options.python, "pytorch_peer.py",
+            fmt::format("{} {} {} {}", model, options.batch_size, omp_get_max_threads(), options.seconds)));
     }
     const double own = median(ours);
     table.add({model, std::to_string(options.batch_size), grouped(std::llround(own)),

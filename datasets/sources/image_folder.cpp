@@ -5,10 +5,13 @@
 #include <vector>
 
 #include "core/error.h"
+#include "datasets/image_files.h"
+#include "datasets/packed.h"
 #include "datasets/sources/sources.h"
 
-// Folders of images: train/<class>/* and test/<class>/* (or val/), for CIFAR-10 as JPEG files and any other
-// set of small images of one size.
+// Folders of images: train/<class>/* and test/<class>/* (or val/): small ones of one size, CIFAR-10 as JPEG
+// files among them, are held in memory, and with image_size those of any sizes, as ImageNet's, are decoded as
+// they are needed.
 namespace espalier::datasets {
 namespace {
 
@@ -24,46 +27,67 @@ const Normalisation& of_imagenet() {
   return constants;
 }
 
-bool is_folder(const fs::path& path) {
+bool has_packed(const fs::path& root) {
   std::error_code unreadable;  // counts as absent
-  return fs::is_directory(path, unreadable);
+  return fs::is_regular_file(root / kPackedName, unreadable);
 }
 
-fs::path test_folder(const fs::path& root) {
-  return is_folder(root / "test") || !is_folder(root / "val") ? root / "test" : root / "val";
+// The packed images when they are those of the folders, or all that is left of them.
+PackedImages read_images(const fs::path& root, bool strict) {
+  if (!has_packed(root)) return pack(list_image_folders(root), strict);
+  const fs::path path = root / kPackedName;
+  const auto accepted = [&](PackedImages images) {
+    check(!strict || images.notes.empty(), "[packed] {}: {}", path.string(), fmt::join(images.notes, "; "));
+    return images;
+  };
+  if (!has_image_folders(root)) return accepted(read_packed(path));
+  const ImageFolders folders = list_image_folders(root);
+  if (PackedImages images = read_packed(path); images.fingerprint == fingerprint(folders))
+    return accepted(std::move(images));
+  PackedImages images = pack(folders, strict);
+  images.notes.push_back(
+      fmt::format("{} is not used: it was made of other images; `espalier data pack {}` renews it",
+                  path.string(), root.string()));
+  return images;
 }
 
-bool is_split(const fs::path& root) {
-  return is_folder(root / "train") && is_folder(test_folder(root));
-}
-
-std::shared_ptr<const Dataset> read(const ImageFolder& folder, const fs::path& path,
-                                    const Normalisation& normalisation, const DataOptions& options,
-                                    std::vector<std::string>& notes) {
-  MemoryImages images = decode_images(folder, options.strict, notes);
-  images.normalisation = normalisation;
-  return std::make_shared<MemoryDataset>(std::move(images), path.string());
-}
-
-Split read_split(const fs::path& root, const Normalisation& normalisation, const DataOptions& options) {
-  const fs::path test_path = test_folder(root);
-  const ImageFolder train = list_images(root / "train"), test = list_images(test_path);
-  check(train.classes == test.classes, "[images] {}: the classes of train/ ({}) and {}/ ({}) differ",
-        root.string(), fmt::join(train.classes, ", "), test_path.filename().string(),
-        fmt::join(test.classes, ", "));
-  Split split{.normalisation = either(options.normalisation, normalisation), .labels = train.classes};
-  split.train = read(train, root / "train", split.normalisation, options, split.notes);
-  split.test = read(test, test_path, split.normalisation, options, split.notes);
-  check(split.train->image_shape() == split.test->image_shape(),
-        "[images] {}: training images of shape {} and test images of shape {}", root.string(),
-        split.train->image_shape().to_string(), split.test->image_shape().to_string());
+Split in_memory(const fs::path& root, const Normalisation& normalisation, const DataOptions& options) {
+  PackedImages images = read_images(root, options.strict);
+  Split split{
+      .normalisation = normalisation, .labels = std::move(images.classes), .notes = std::move(images.notes)};
+  const auto dataset = [&](MemoryImages& part, const char* name) {
+    part.normalisation = normalisation;
+    return std::make_shared<MemoryDataset>(std::move(part), (root / name).string());
+  };
+  split.train = dataset(images.train, "train");
+  split.test = dataset(images.test, "test");
   return split;
+}
+
+Split on_demand(const fs::path& root, const Normalisation& normalisation, const DataOptions& options) {
+  ImageFolders folders = list_image_folders(root);
+  const ImageFilesOptions each{
+      .image_size = options.image_size,
+      .resize = options.resize > 0 ? options.resize : (options.image_size * 256 + 112) / 224,
+      .normalisation = normalisation,
+      .strict = options.strict,
+      .warn = options.warn};
+  Split split{.normalisation = normalisation, .labels = folders.train.classes};
+  split.train = open_images(std::move(folders.train), each, split.notes);
+  split.test = open_images(std::move(folders.test), each, split.notes);
+  return split;
+}
+
+Split read_split(const fs::path& root, const Normalisation& own, const DataOptions& options) {
+  const Normalisation normalisation = either(options.normalisation, own);
+  return options.image_size > 0 ? on_demand(root, normalisation, options)
+                                : in_memory(root, normalisation, options);
 }
 
 Split load_cifar10_jpeg(const DataOptions& options) {
   std::string looked;
   for (const fs::path& root : candidate_folders(options, "cifar10-jpeg")) {
-    if (is_split(root)) return read_split(root, of_cifar10(), options);
+    if (has_image_folders(root) || has_packed(root)) return read_split(root, of_cifar10(), options);
     looked += fmt::format("\n  {}", root.string());
   }
   fail(
@@ -76,7 +100,6 @@ Split load_cifar10_jpeg(const DataOptions& options) {
 }  // namespace
 
 Split load_image_folder(const fs::path& root, const DataOptions& options) {
-  check(is_split(root), "[images] {}: no folders train/ and test/ (or val/) there", root.string());
   return read_split(root, of_imagenet(), options);
 }
 

@@ -163,11 +163,134 @@ TEST_CASE("only the training images of a split are augmented") {
   CHECK(differing(*before.test, *after.test) == 0);
 }
 
+TEST_CASE("a random crop covers the share of the area and the aspects it was told, anywhere in the image") {
+  const Shape shape{300, 400, 3};
+  RandomStream random(1, "test");
+  std::vector<double> areas, aspects;
+  int64_t top = 300, bottom = 0, left = 400, right = 0;
+  for (int i = 0; i < 5000; ++i) {
+    const View view = random_resized_view(shape, 0.08, 22, 33, random);
+    CHECK(view.rows == ResizedAxis{view.rows.begin, view.rows.length, 22, 0, 22});
+    CHECK(view.columns == ResizedAxis{view.columns.begin, view.columns.length, 33, 0, 33});
+    top = std::min(top, view.rows.begin);
+    left = std::min(left, view.columns.begin);
+    bottom = std::max(bottom, view.rows.begin + view.rows.length);
+    right = std::max(right, view.columns.begin + view.columns.length);
+    const auto rows = static_cast<double>(view.rows.length),
+               columns = static_cast<double>(view.columns.length);
+    areas.push_back(rows * columns / (300 * 400));
+    aspects.push_back(std::log(columns / rows));
+  }
+  CHECK(std::vector{top, left, bottom, right} == std::vector<int64_t>{0, 0, 300, 400});
+  const auto [least, most] = std::minmax_element(areas.begin(), areas.end());
+  CHECK(*least == Approx(0.08).margin(0.003));
+  CHECK(*most > 0.95);
+  const auto [narrowest, widest] = std::minmax_element(aspects.begin(), aspects.end());
+  CHECK(*narrowest == Approx(std::log(3.0 / 4)).margin(0.02));
+  CHECK(*widest == Approx(std::log(4.0 / 3)).margin(0.02));
+  // Uniform in the logarithm: as many wide as tall, but for large parts that a wide image holds only wide.
+  const auto tall = std::count_if(aspects.begin(), aspects.end(), [](double aspect) { return aspect < 0; });
+  CHECK(tall > 1800);
+  CHECK(tall < 2500);
+}
+
+TEST_CASE("an image too long for any crop gives its middle of the most extreme aspect") {
+  RandomStream random(1, "test");
+  CHECK(random_resized_view({10, 1000, 3}, 1, 8, 8, random) == View{{0, 10, 8, 0, 8}, {493, 13, 8, 0, 8}});
+  CHECK(random_resized_view({1000, 9, 3}, 1, 8, 8, random) == View{{494, 12, 8, 0, 8}, {0, 9, 8, 0, 8}});
+  CHECK(random_resized_view({1, 1, 3}, 1, 8, 8, random) == View{{0, 1, 8, 0, 8}, {0, 1, 8, 0, 8}});
+}
+
+TEST_CASE("images in memory are cropped to a part of themselves at their own size") {
+  const auto data = augmented(numbered(), {.random_resized_crop = 0.3}, 1);
+  Image plain(kHeight * kWidth * kChannels), image(plain.size());
+  numbered()->get(1, plain);
+  std::set<Image> parts, seen;
+  for (int64_t rows = 1; rows <= kHeight; ++rows)
+    for (int64_t columns = 1; columns <= kWidth; ++columns)
+      for (int64_t top = 0; top <= kHeight - rows; ++top)
+        for (int64_t left = 0; left <= kWidth - columns; ++left) {
+          resample(plain, data->image_shape(),
+                   {{top, rows, kHeight, 0, kHeight}, {left, columns, kWidth, 0, kWidth}}, image);
+          parts.insert(image);
+        }
+  for (int64_t epoch = 0; epoch < 500; ++epoch) {
+    CHECK(data->sample(1, epoch, image) == 1);
+    REQUIRE(parts.contains(image));
+    seen.insert(image);
+  }
+  CHECK(seen.size() > 30);
+}
+
+TEST_CASE("brightness, contrast and saturation change pixels as their formulas say, clamped, in that order") {
+  const Image before{0.2f, 0.4f, 0.6f, 0.8f, 0.1f, 0.3f};
+  const auto changed = [&](const ColorJitter& factors) {
+    Image image = before;
+    change_colors(image, 3, factors);
+    return image;
+  };
+  const auto near = [](const Image& image, const std::vector<double>& expected) {
+    for (size_t i = 0; i < expected.size(); ++i) CHECK(image[i] == Approx(expected[i]).margin(1e-5));
+  };
+  near(changed({1, 1, 1}), {0.2, 0.4, 0.6, 0.8, 0.1, 0.3});
+  near(changed({1.5, 1, 1}), {0.3, 0.6, 0.9, 1, 0.15, 0.45});
+  near(changed({0, 1, 1}), {0, 0, 0, 0, 0, 0});
+  // The greys are 0.36298 and 0.33202, and 0.3475 is their mean.
+  near(changed({1, 0.5, 1}), {0.27375, 0.37375, 0.47375, 0.57375, 0.22375, 0.32375});
+  near(changed({1, 0, 1}), {0.3475, 0.3475, 0.3475, 0.3475, 0.3475, 0.3475});
+  near(changed({1, 1, 0}), {0.36298, 0.36298, 0.36298, 0.33202, 0.33202, 0.33202});
+  near(changed({1, 1, 2}), {0.03702, 0.43702, 0.83702, 1, 0, 0.26798});
+  // Brightness first: 0.4, 0.8, 1 (clamped) and 1, 0.2, 0.6 have the greys 0.70316 and 0.4847, mean 0.59393.
+  near(changed({2, 0.5, 1}), {0.496965, 0.696965, 0.796965, 0.796965, 0.396965, 0.596965});
+  Image grey{0.2f, 0.6f};
+  change_colors(grey, 1, {1, 0.5, 0});
+  near(grey, {0.3, 0.5});
+}
+
+TEST_CASE("colours change before they are normalised, by factors within their strengths") {
+  MemoryImages data{.image_shape = {1, 1, 3},
+                    .classes = 1,
+                    .pixels = {51, 102, 153},
+                    .labels = {0},
+                    .normalisation = {{0.5, 0.4, 0.3}, {0.2, 0.3, 0.4}}};
+  const Normalisation normalisation = data.normalisation;
+  const auto whole = std::make_shared<MemoryDataset>(std::move(data), "one pixel");
+  const auto jittered = augmented(whole, {.color_jitter = {.brightness = 0.4}}, 1, normalisation);
+  double least = 9, most = 0, sum = 0;
+  Image image(3);
+  for (int64_t epoch = 0; epoch < 2000; ++epoch) {
+    jittered->sample(0, epoch, image);
+    const double factor = (image[0] * 0.2 + 0.5) / 0.2;
+    CHECK(image[1] == Approx((factor * 0.4 - 0.4) / 0.3).margin(1e-4));
+    CHECK(image[2] == Approx((factor * 0.6 - 0.3) / 0.4).margin(1e-4));
+    least = std::min(least, factor);
+    most = std::max(most, factor);
+    sum += factor;
+  }
+  CHECK(least == Approx(0.6).margin(0.005));
+  CHECK(most == Approx(1.4).margin(0.005));
+  CHECK(sum / 2000 == Approx(1).margin(0.02));
+  const auto strong = augmented(whole, {.color_jitter = {.brightness = 3}}, 1, normalisation);
+  for (int64_t epoch = 0; epoch < 200; ++epoch) {
+    strong->sample(0, epoch, image);
+    CHECK(image[0] >= (0 - 0.5) / 0.2 - 1e-4);
+    CHECK(image[0] <= (1 - 0.5) / 0.2 + 1e-4);
+  }
+}
+
 TEST_CASE("no augmentation leaves the data set itself, and impossible ones are refused") {
   const auto data = numbered();
   CHECK(augmented(data, {}, 1) == data);
   CHECK_ERROR(augmented(data, {.pad_crop = -1}, 1), "[augment] pad_crop = -1; expected 0 to 4096");
   CHECK_ERROR(augmented(data, {.cutout = 5000}, 1), "[augment] cutout = 5000; expected 0 to 4096");
+  CHECK_ERROR(augmented(data, {.random_resized_crop = 1.5}, 1),
+              "[augment] random_resized_crop = 1.5; expected a share of the area, 0 to 1");
+  CHECK_ERROR(augmented(data, {.color_jitter = {.contrast = -1}}, 1),
+              "[augment] color_jitter.contrast = -1; expected >= 0");
+  CHECK_ERROR(augmented(data, {.color_jitter = {.contrast = 1}}, 1),
+              "[augment] color_jitter of images of 2 channels; expected 1 or 3");
+  CHECK_ERROR(augmented(load("synthetic", {}).train, {.color_jitter = {.contrast = 1}}, 1),
+              "normalised by 0 means and 0 standard deviations");
 }
 
 }  // namespace

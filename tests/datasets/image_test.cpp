@@ -65,6 +65,22 @@ TEST_CASE("what is no image, damaged or larger than the limits is an error that 
   CHECK(decode_image(png, "a.png", {.bytes = png.size(), .side = 30, .pixels = 600}).width == 30);
 }
 
+TEST_CASE("why an image is refused does not depend on the images before it") {
+  const Bytes other(20, std::byte{'d'});
+  const auto refusal = [&] {
+    try {
+      decode_image(other, "other");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string first = refusal();
+  const Bytes png = png_bytes(20, 30);
+  CHECK_ERROR(decode_image(std::span(png).first(png.size() / 2), "cut.png"), "damaged");
+  CHECK(refusal() == first);
+}
+
 TEST_CASE("a JPEG of endlessly many scans is refused") {
   const Bytes bytes = progressive_jpeg_bytes(16, 16);
   const Bytes marker{std::byte{0xff}, std::byte{0xda}};
