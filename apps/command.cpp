@@ -15,6 +15,7 @@
 #include "apps/import.h"
 #include "apps/inspect.h"
 #include "apps/pipeline.h"
+#include "apps/predict.h"
 #include "apps/stages.h"
 #include "apps/tables/table.h"
 #include "apps/text_table.h"
@@ -293,6 +294,7 @@ int command(int argc, char** argv) {
   Common common;
   add_run(program, common);
   add_evaluate(program, common);
+  add_predict(program);
   add_inspect(program);
   add_import(program);
   add_export(program);

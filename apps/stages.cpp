@@ -10,7 +10,7 @@ namespace espalier::apps {
 std::span<const StageRow> stages() {
   static constexpr StageRow kStages[] = {
       {"train",
-       "minimise the cross-entropy, masks and shared weights held: epochs, batch_size, accumulate, "
+       "minimise the cross-entropy, masks and shared weights held: epochs, batch_size, mixup, accumulate, "
        "learning_rate, "
        "label_smoothing, distillation {teacher, temperature, weight}, ema_decay, keep (last, best), "
        "checkpoint_seconds, optimizer {kind, momentum, nesterov, beta1, beta2, epsilon, weight_decay, "

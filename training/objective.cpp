@@ -24,6 +24,10 @@ Objective::Objective(const ObjectiveOptions& options, const layers::Network& stu
 
 ops::CrossEntropy Objective::operator()(const Variable& logits, const datasets::Batch& batch) {
   ops::CrossEntropy result = ops::cross_entropy(logits, batch.labels, options_.label_smoothing);
+  if (batch.other_labels.defined()) {
+    const Variable other = ops::cross_entropy(logits, batch.other_labels, options_.label_smoothing).loss;
+    result.loss = ops::add(ops::scale(result.loss, batch.lambda), ops::scale(other, 1 - batch.lambda));
+  }
   if (teacher_) {
     const double weight = options_.distillation.weight;
     result.loss =

@@ -22,7 +22,8 @@ struct ObjectiveOptions {
   DistillationOptions distillation;
 };
 
-// What training minimises: the mean of the cross-entropy over a batch, or its mixture with distillation.
+// What training minimises: the mean of the cross-entropy over a batch, mixed between both labels of an image
+// under mixup, or its mixture with distillation. Correct answers are counted against the first labels.
 class Objective {
  public:
   // Loads the teacher, where there is one, onto the device. Throws Error when it cannot stand beside

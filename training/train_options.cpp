@@ -66,6 +66,7 @@ TrainOptions read_train_options(const Config& config, int64_t default_epochs) {
   TrainOptions options;
   options.epochs = config.get_integer("epochs", default_epochs, 0, 1'000'000);
   options.batch_size = config.get_integer("batch_size", fallback.batch_size, 1, 1 << 20);
+  options.mixup = config.get_number("mixup", fallback.mixup, 0, 1e3);
   options.accumulate = config.get_integer("accumulate", fallback.accumulate, 1, 1 << 20);
   options.objective.label_smoothing =
       config.get_number("label_smoothing", fallback.objective.label_smoothing, 0, 0.999);

@@ -66,6 +66,7 @@ class Training {
         objective_(options.objective, context.model.network, context.data.normalisation, device_),
         loader_(context.data.train, {.batch_size = options.batch_size,
                                      .shuffle = true,
+                                     .mixup = options.mixup,
                                      .seed = context.stage_seed(),
                                      .device = device_}) {
     check(context.data.train->classes() == context.model.network.classes(),

@@ -13,6 +13,7 @@ namespace espalier {
 struct TrainOptions {
   int64_t epochs = 10;
   int64_t batch_size = 64;
+  double mixup = 0;        // > 0: alpha of mixup (Zhang et al., ICLR 2018)
   int64_t accumulate = 1;  // batches whose gradients make up a step
   ObjectiveOptions objective;
   OptimizerOptions optimizer;
@@ -23,7 +24,7 @@ struct TrainOptions {
   double checkpoint_seconds = 30;  // between checkpoints inside an epoch; 0: after every step
 };
 
-// Reads epochs, batch_size, accumulate, label_smoothing, distillation (teacher, temperature, weight),
+// Reads epochs, batch_size, mixup, accumulate, label_smoothing, distillation (teacher, temperature, weight),
 // ema_decay, keep, checkpoint_seconds, optimizer (kind, momentum, nesterov, beta1, beta2, epsilon,
 // weight_decay, decay_biases_and_norms), learning_rate, schedule (kind and its numbers) of a stage's table.
 TrainOptions read_train_options(const Config& config, int64_t default_epochs);

@@ -253,9 +253,11 @@ TEST_CASE_METHOD(Fixture, "a model exported in PyTorch's layouts is imported to 
       fmt::format("export '{}' --format safetensors-torch -o '{}'", trained.string(), torch.string()));
   INFO(exported.text);
   REQUIRE(exported.code == 0);
+  write_file(folder / "labels.txt", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n");
   const auto import_as = [&](const std::string& image) {
-    return espalier_command(fmt::format("import '{}' --model lenet_300_100 --image {} -o '{}'",
-                                        torch.string(), image, back.string()));
+    return espalier_command(fmt::format(
+        "import '{}' --model lenet_300_100 --image {} --mean 0.1572 --std 0.2503 --labels '{}' -o '{}'",
+        torch.string(), image, (folder / "labels.txt").string(), back.string()));
   };
   const Outcome misfit = import_as("8,8,1");
   CHECK(misfit.code == 1);
@@ -357,6 +359,73 @@ TEST_CASE("data pack writes the file that is read instead of the images") {
         std::string::npos);
 }
 
+TEST_CASE("predict names the likeliest classes of images, by the labels that the model carries") {
+  const test::TemporaryFolder folder;
+  for (const std::string part : {"train", "val"})
+    for (uint8_t i = 0; i < 12; ++i)
+      for (const std::string name : {"dark", "light"})
+        write_bmp(folder / part / name / fmt::format("{}.bmp", i), 8, 8,
+                  static_cast<uint8_t>(name == "dark" ? 30 + i : 220 - i));
+  write_file(folder / "recipe.toml", fmt::format(R"(
+[data]
+name = "{}"
+[model]
+name = "conv2"
+width = 0.1
+[[stage]]
+type = "train"
+epochs = 8
+batch_size = 8
+learning_rate = 0.02
+)",
+                                                 folder.path().string()));
+  const Outcome trained = espalier_command(
+      fmt::format("run '{}' --out '{}'", (folder / "recipe.toml").string(), (folder / "run").string()));
+  INFO(trained.text);
+  REQUIRE(trained.code == 0);
+  write_bmp(folder / "large.bmp", 40, 90, 25);
+  const std::string model = (folder / "run/model.safetensors").string();
+  const Outcome predicted =
+      espalier_command(fmt::format("predict '{}' '{}' '{}' --json --top 1", model,
+                                   (folder / "large.bmp").string(), (folder / "val/light/3.bmp").string()));
+  INFO(predicted.text);
+  REQUIRE(predicted.code == 0);
+  const auto document = nlohmann::json::parse(predicted.text);
+  REQUIRE(document.size() == 2);
+  CHECK(document[0]["classes"][0]["label"] == "dark");
+  CHECK(document[1]["classes"][0]["label"] == "light");
+  CHECK(document[1]["classes"][0]["probability"].get<double>() > 0.5);
+  CHECK(espalier_command(fmt::format("predict '{}' '{}'", model, (folder / "recipe.toml").string())).code ==
+        1);
+}
+
+TEST_CASE("a recipe that starts from a checkpoint reports it first and normalises as it did") {
+  const test::TemporaryFolder folder;
+  const auto run_recipe = [&](const std::string& name, const std::string& model) {
+    write_file(folder / "recipe.toml", "[data]\nname = \"synthetic\"\nlimit = 200\n[model]\n" + model +
+                                           "\n[[stage]]\ntype = \"train\"\nepochs = 1\n");
+    return espalier_command(
+        fmt::format("run '{}' --out '{}'", (folder / "recipe.toml").string(), (folder / name).string()));
+  };
+  const auto summary = [&](const std::string& name) {
+    return nlohmann::json::parse(read_text(folder / name / "summary.json"));
+  };
+  const Outcome first = run_recipe("first", "name = \"lenet_300_100\"");
+  INFO(first.text);
+  REQUIRE(first.code == 0);
+  const std::string checkpoint =
+      fmt::format("checkpoint = \"{}\"", (folder / "first/model.safetensors").string());
+  const Outcome second = run_recipe("second", checkpoint);
+  INFO(second.text);
+  REQUIRE(second.code == 0);
+  const auto stages = summary("second").at("stages");
+  REQUIRE(stages.size() == 2);
+  CHECK(stages[0].at("stage") == "0-checkpoint");
+  CHECK(stages[0].at("accuracy") == summary("first").at("stages").back().at("accuracy"));
+  CHECK(summary("second").at("model") == "lenet_300_100");
+  CHECK(run_recipe("third", checkpoint + "\nname = \"lenet5\"").text.find("name") != std::string::npos);
+}
+
 TEST_CASE("bench data measures image files and goes without torchvision where there is none") {
   const test::TemporaryFolder folder;
   write_bmp(folder / "ant/1.bmp", 60, 50, 90);
@@ -374,9 +443,13 @@ TEST_CASE("every recipe in the tree is read without an error up to its data") {
     if (entry.path().extension() != ".toml") continue;
     ++recipes;
     const test::TemporaryFolder folder;
+    const std::string text = read_text(entry.path());
+    std::string settings;
+    if (text.find("checkpoint =") != std::string::npos) settings += " --set model.checkpoint=/nowhere/model";
+    if (text.find("data/") != std::string::npos) settings += " --set data.name=/nowhere/images";
     const Outcome outcome =
         espalier_command("run '" + entry.path().string() + "' --data-dir /nowhere --out '" +
-                         (folder.path() / "r").string() + "'");
+                         (folder.path() / "r").string() + "'" + settings);
     INFO(outcome.text);
     CHECK(outcome.text.find("/nowhere") != std::string::npos);
   }

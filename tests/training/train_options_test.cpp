@@ -147,6 +147,20 @@ TEST_CASE("distillation adds the softened divergence from the teacher to the cro
   CHECK(loss == Approx((1 - kWeight) * plain + kWeight * kTemperature * kTemperature * divergence));
 }
 
+TEST_CASE("under mixup the loss is mixed between both labels") {
+  Objective objective({}, plain_model().network, {}, Device::cpu);
+  const Variable logits(random_tensor({3, 10}, 3, DType::float32, Device::cpu));
+  const Tensor labels = Tensor::from(std::vector<int32_t>{1, 9, 0}, {3}),
+               other = Tensor::from(std::vector<int32_t>{0, 9, 1}, {3});
+  const double first = ops::cross_entropy(logits, labels).loss.value().item();
+  const double second = ops::cross_entropy(logits, other).loss.value().item();
+  const double mixed =
+      objective(logits, {.images = {}, .labels = labels, .other_labels = other, .lambda = 0.7f})
+          .loss.value()
+          .item();
+  CHECK(mixed == Approx(0.7 * first + 0.3 * second));
+}
+
 TEST_CASE("a teacher that cannot stand beside the student is an error") {
   const TemporaryFolder folder;
   const auto file = folder / "teacher.safetensors";
@@ -173,6 +187,7 @@ TEST_CASE("a training with every option goes on to the same bits after a stop") 
   data.validation = data.test;
   TrainOptions options{.epochs = 3,
                        .batch_size = 30,
+                       .mixup = 0.4,
                        .accumulate = 2,
                        .weight_decay_layers = {{"fc1", 0.1}},
                        .ema_decay = 0.9,

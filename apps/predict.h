@@ -1,0 +1,10 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace espalier::apps {
+
+// espalier predict: the likeliest classes of image files.
+void add_predict(CLI::App& program);
+
+}  // namespace espalier::apps
