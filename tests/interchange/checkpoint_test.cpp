@@ -83,6 +83,43 @@ TEST_CASE("every tensor unused, missing or misshapen is in the error") {
   CHECK_ERROR(fill(), "'fc.bias' is float32 (5), expected float32 (4)");
 }
 
+TEST_CASE("rules rename and leave out tensors, a name standing for what continues it") {
+  const Checkpoint original = read_checkpoint(golden_path("interchange-zip.pt"));
+  Checkpoint checkpoint;
+  for (const auto& [name, tensor] : original.tensors) {
+    if (name.starts_with("conv1."))
+      checkpoint.tensors["stem.conv." + name.substr(6)] = tensor;
+    else if (name.starts_with("bn1."))
+      checkpoint.tensors["stem.norm." + name.substr(4)] = tensor;
+    else
+      checkpoint.tensors[name] = tensor;
+  }
+  checkpoint.tensors["head.extra.weight"] = Tensor::zeros({3});
+  const test::TemporaryFolder folder;
+  write_file(folder / "rules.toml", R"(
+ignore = ["head.extra"]
+[rename]
+"stem" = "bn1"
+"stem.norm" = "bn1"
+"stem.conv" = "conv1"
+)");
+  const NameRules rules = read_name_rules(folder / "rules.toml");
+  auto network = golden_network();
+  const Filled filled = fill_network(checkpoint, network, "x.pt", rules);
+  CHECK(filled.ignored == std::vector<std::string>{"head.extra.weight", "stem.norm.num_batches_tracked"});
+  check_logits(network, 1e-5);
+
+  CHECK_ERROR(fill_network(checkpoint, network, "x.pt", {.rename = rules.rename, .ignore = {"head.ext"}}),
+              "'head.extra.weight' (3) is unused");
+  NameRules twice = rules;
+  twice.rename["head.extra"] = "fc";
+  twice.ignore.clear();
+  CHECK_ERROR(fill_network(checkpoint, network, "x.pt", twice),
+              "'head.extra.weight' is 'fc.weight', which came already");
+  write_file(folder / "rules.toml", "[rename]\nconv1 = 3\n");
+  CHECK_ERROR(read_name_rules(folder / "rules.toml"), "rename.conv1 is 3; expected a string");
+}
+
 TEST_CASE("a class that is not a tensor's is named and refused") {
   CHECK_ERROR(read_checkpoint(golden_path("interchange-class.pt")), "class 'collections.Counter'");
 }

@@ -37,6 +37,33 @@ TEST_CASE("the LeNets have the parameters and FLOPs of the papers") {
   CHECK(lenet5.parameter("conv2.weight").shape == Shape{50, 5, 5, 20});
 }
 
+TEST_CASE("a network's normalisation and labels are part of its description, and checked") {
+  Network network = layers::make_model("lenet5", {.image = {28, 28, 1}, .classes = 3});
+  CHECK_FALSE(network.normalisation().has_value());
+  network.set_normalisation({{0.1307}, {0.3081}});
+  network.set_labels({"cat", "dog", "\"bird\""});
+  const Network again = Network::from_description(network.description(), "again");
+  CHECK(again.normalisation() == network.normalisation());
+  CHECK(again.labels() == network.labels());
+
+  CHECK_ERROR(network.set_labels({"cat"}), "1 labels for 3 classes");
+  CHECK_ERROR(network.set_normalisation({{0.5, 0.5}, {1, 1}}),
+              "2 means and 2 standard deviations for images of 1 channels");
+  CHECK_ERROR(network.set_normalisation({{0.5}, {0}}), "a standard deviation of 0; expected > 0");
+  CHECK_ERROR(network.set_normalisation({{std::nan("")}, {1}}), "a mean of nan");
+  const auto replaced = [&](const std::string& from, const std::string& to) {
+    std::string text = network.description();
+    text.replace(text.find(from), from.size(), to);
+    return text;
+  };
+  CHECK_ERROR(Network::from_description(replaced("[0.3081]", "[-1.0]"), "evil"),
+              "evil: [network] a standard deviation");
+  CHECK_ERROR(Network::from_description(replaced("\"cat\",", ""), "evil"),
+              "evil: [network] 2 labels for 3 classes");
+  CHECK_ERROR(Network::from_description(replaced("[0.1307]", "7"), "evil"),
+              "evil: [network] malformed description");
+}
+
 TEST_CASE("every model of the zoo comes back from its description, and runs") {
   const NoGradient no_gradient;
   for (const layers::ModelRow& row : layers::models()) {
