@@ -9,6 +9,8 @@
 #include <cstring>
 
 #include "apps/bench/bench.h"
+#include "apps/console.h"
+#include "apps/import.h"
 #include "apps/inspect.h"
 #include "apps/pipeline.h"
 #include "apps/stages.h"
@@ -32,11 +34,6 @@ std::atomic<bool> interrupted{false};
 extern "C" void on_signal(int signal) {
   interrupted = true;
   std::signal(signal, SIG_DFL);
-}
-
-void print(const std::string& text) {
-  check(std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0, "[output] cannot be written: {}",
-        std::strerror(errno));
 }
 
 template <typename Rows>
@@ -118,20 +115,28 @@ void add_evaluate(CLI::App& program, Common& common) {
   app->footer("Example:\n  espalier evaluate runs/quickstart/model.esp --data fashion_mnist");
   auto model = std::make_shared<std::string>();
   auto data = std::make_shared<std::string>();
+  auto data_options = std::make_shared<datasets::DataOptions>();
   auto as_json = std::make_shared<bool>(false);
   app->add_option("model", *model, "a .safetensors or .esp file")->required();
   app->add_option("--data", *data,
                   "a data set's name, see `espalier list datasets`, or a folder of images, with a /")
       ->required()
       ->check(data_fault);
+  add_normalisation(*app, data_options->normalisation);
+  app->add_flag("--strict", data_options->strict, "images that cannot be read are errors, not left out");
   app->add_flag("--json", *as_json, "print JSON");
   common.add_to(*app);
   common.add_data_dir(*app);
   app->callback([=, &common] {
     common.apply();
     LoadedModel loaded = load(*model, device_from_name(common.device));
-    const datasets::Split split = datasets::load(*data, {.data_dir = common.data_dir});
+    data_options->data_dir = common.data_dir;
+    prefer_normalisation_of(loaded.model.network, *data_options);
+    const datasets::Split split = datasets::load(*data, *data_options);
     for (const std::string& note : split.notes) fmt::print(stderr, "{}\n", note);
+    if (!loaded.model.network.labels().empty() && loaded.model.network.labels() != split.labels)
+      fmt::print(stderr, "the model's classes are called {}; the data's {}\n",
+                 fmt::join(loaded.model.network.labels(), ", "), fmt::join(split.labels, ", "));
     const Evaluation result = evaluate(loaded.model.network, split.test, loaded.model.device());
     if (*as_json) {
       print(nlohmann::json{{"model", *model},
@@ -139,13 +144,14 @@ void add_evaluate(CLI::App& program, Common& common) {
                            {"images", result.images},
                            {"correct", result.correct},
                            {"accuracy", result.accuracy()},
+                           {"top5_accuracy", result.top5_accuracy()},
                            {"loss", result.loss}}
                 .dump(1) +
             "\n");
     } else {
-      print(fmt::format("{} on {}: accuracy {} (error {}), loss {:.4f}, {} images\n", *model, *data,
-                        percent(result.accuracy()), percent(1 - result.accuracy()), result.loss,
-                        result.images));
+      print(fmt::format("{} on {}: accuracy {} (error {}), top-5 {}, loss {:.4f}, {} images\n", *model, *data,
+                        percent(result.accuracy()), percent(1 - result.accuracy()),
+                        percent(result.top5_accuracy()), result.loss, result.images));
     }
   });
 }
@@ -162,40 +168,6 @@ void add_inspect(CLI::App& program) {
     LoadedModel loaded = load(*model, Device::cpu);
     const nlohmann::json inspected = inspect(loaded);
     print(*as_json ? inspected.dump(1) + "\n" : inspect_text(inspected));
-  });
-}
-
-void add_import(CLI::App& program) {
-  auto* app = program.add_subcommand(
-      "import", "Turn a checkpoint of PyTorch, NumPy (.npz) or safetensors into a model");
-  app->footer("Example:\n  espalier import lenet5.pt --model lenet5 --image 28,28,1 -o lenet5.safetensors");
-  struct Options {
-    std::string file, model, out;
-    std::vector<int64_t> image{32, 32, 3};
-    int classes = 10;
-  };
-  auto options = std::make_shared<Options>();
-  app->add_option("file", options->file, "the checkpoint; nothing in it is run")->required();
-  app->add_option("--model", options->model, "what it holds the weights of, see `espalier list models`")
-      ->required();
-  app->add_option("--image", options->image, "height,width,channels")
-      ->delimiter(',')
-      ->expected(3)
-      ->capture_default_str();
-  app->add_option("--classes", options->classes)->check(CLI::Range(1, 1 << 16))->capture_default_str();
-  app->add_option("-o,--output", options->out, "the .safetensors file to write")->required();
-  app->callback([options] {
-    layers::Network network = layers::make_model(options->model, Shape(options->image), options->classes);
-    const interchange::Checkpoint checkpoint = interchange::read_checkpoint(options->file);
-    const interchange::Filled filled = interchange::fill_network(checkpoint, network, options->file);
-    save_network(options->out, network);
-    print(
-        fmt::format("{}: {} parameters of '{}'\n", options->out, network.parameter_count(), options->model));
-    if (!filled.prefix.empty()) print(fmt::format("Stripped from every name: {}\n", filled.prefix));
-    if (!filled.ignored.empty())
-      print(fmt::format("Only training uses: {}\n", fmt::join(filled.ignored, ", ")));
-    if (!checkpoint.ignored.empty())
-      print(fmt::format("Left out: {}\n", fmt::join(checkpoint.ignored, ", ")));
   });
 }
 

@@ -3,7 +3,9 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 namespace espalier::apps {
 
@@ -25,6 +27,11 @@ Console::~Console() {
 void Console::clear_bar() {
   if (bar_) std::fputs("\r\033[K", stdout);
   bar_ = false;
+}
+
+void print(const std::string& text) {
+  check(std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0, "[output] cannot be written: {}",
+        std::strerror(errno));
 }
 
 void Console::line(const std::string& text) {

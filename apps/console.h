@@ -28,4 +28,7 @@ class Console final : public Reporter {
   std::chrono::steady_clock::time_point drawn_;
 };
 
+// To standard output; throws Error when it cannot be written.
+void print(const std::string& text);
+
 }  // namespace espalier::apps

@@ -21,4 +21,12 @@ LoadedModel load(const std::filesystem::path& file, Device device) {
           .sizes = std::move(decoded.sizes)};
 }
 
+void prefer_normalisation_of(const layers::Network& network, datasets::DataOptions& options) {
+  if (!network.normalisation()) return;
+  const Normalisation& own = *network.normalisation();
+  Normalisation& asked = options.normalisation;
+  if (asked.mean.empty()) asked.mean = own.mean;
+  if (asked.standard_deviation.empty()) asked.standard_deviation = own.standard_deviation;
+}
+
 }  // namespace espalier::apps

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "compression/format/esp.h"
+#include "datasets/dataset.h"
 #include "training/model.h"
 
 namespace espalier::apps {
@@ -17,5 +18,9 @@ struct LoadedModel {
 };
 // Throws Error for a file that is neither, or damaged.
 LoadedModel load(const std::filesystem::path& file, Device device);
+
+// Makes a data set normalise its images as the network's training did, where that is known and `options` do
+// not say otherwise.
+void prefer_normalisation_of(const layers::Network& network, datasets::DataOptions& options);
 
 }  // namespace espalier::apps

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "apps/console.h"
+#include "apps/load.h"
 #include "apps/report.h"
 #include "apps/stages.h"
 #include "apps/version.h"
@@ -20,7 +21,10 @@ namespace {
 
 // A recipe, read whole before anything runs.
 struct Recipe {
-  std::string name, data_name, model_name, text;
+  std::string name, data_name, text;
+  std::string model_name;  // of the zoo, or
+  fs::path checkpoint;     // a model file to start from
+  double width = 1;
   uint64_t seed = 1;
   datasets::DataOptions data;
   layers::Initialiser initialiser{};
@@ -50,9 +54,14 @@ Recipe read_recipe(const RunOptions& options) {
   augment.finish();
   data.finish();
   const Config model = config.table("model");
-  recipe.model_name = model.get_string("name");
-  recipe.initialiser = layers::initialiser_from_name(
-      model.get_choice("initialiser", layers::initialiser_names(), "kaiming_normal"));
+  if (model.has("checkpoint")) {
+    recipe.checkpoint = model.get_string("checkpoint");
+  } else {
+    recipe.model_name = model.get_string("name");
+    recipe.width = model.get_number("width", 1, 1e-3, 64);
+    recipe.initialiser = layers::initialiser_from_name(
+        model.get_choice("initialiser", layers::initialiser_names(), "kaiming_normal"));
+  }
   model.finish();
   recipe.stages = read_stages(config);
   config.finish();
@@ -96,13 +105,16 @@ class Pipeline {
 
   json run(Model model, const datasets::Split& data) {
     for (const std::string& note : data.notes) console_.line(note);
-    console_.line(fmt::format("{}: {} on {}, {} training images, seed {}", recipe_.name, recipe_.model_name,
+    model_name_ = model.network.name();
+    console_.line(fmt::format("{}: {} on {}, {} training images, seed {}", recipe_.name, model_name_,
                               recipe_.data_name, data.train->size(), recipe_.seed));
     const size_t finished = skip_finished();
-    if (finished == 0) {
-      model.network.initialise(recipe_.initialiser, recipe_.seed, options_.device);
-    } else {
+    if (finished > 0 || (starts_from_checkpoint() && !rows_.empty())) {
       model = load_model(folder(finished), options_.device);
+    } else if (starts_from_checkpoint()) {
+      finish_stage(0, model, data, json::object());
+    } else {
+      model.network.initialise(recipe_.initialiser, recipe_.seed, options_.device);
     }
     for (size_t number = finished + 1; number <= recipe_.stages.size(); ++number)
       run_stage(number, model, data);
@@ -110,11 +122,16 @@ class Pipeline {
   }
 
  private:
+  bool starts_from_checkpoint() const { return !recipe_.checkpoint.empty(); }
+
+  // Stage 0 is the checkpoint that the recipe starts from, where it does.
   fs::path folder(size_t number) const {
-    return paths::stage(options_.out, number, recipe_.stages[number - 1].type);
+    return paths::stage(options_.out, number, number == 0 ? "checkpoint" : recipe_.stages[number - 1].type);
   }
 
   size_t skip_finished() {
+    if (starts_from_checkpoint() && fs::exists(paths::done(folder(0))))
+      rows_.push_back(read_json(paths::done(folder(0))));
     size_t number = 0;
     while (number < recipe_.stages.size() && fs::exists(paths::done(folder(number + 1))))
       rows_.push_back(read_json(paths::done(folder(++number))));
@@ -138,16 +155,23 @@ class Pipeline {
                          .reporter = console_,
                          .interrupted = interrupted_};
     stage.stage->run(context);
+    context.metrics["seconds"] =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    finish_stage(number, model, data, context.metrics);
+    fs::remove(paths::checkpoint(path));  // done.json stands now, so nothing needs it
+  }
 
+  // Saves and measures the model, and writes the stage's row of the report.
+  void finish_stage(size_t number, Model& model, const datasets::Split& data, const json& metrics) {
+    const fs::path path = folder(number);
+    make_folder(path);
     save_model(path, model);
     const fs::path artifact =
         fs::exists(paths::compressed(path)) ? paths::compressed(path) : paths::model(path);
     json row = measure(model, evaluate(model.network, data.test, options_.device), fs::file_size(artifact));
     row["stage"] = path.filename().string();
-    row["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    row.update(context.metrics);
+    row.update(metrics);
     write_file(paths::done(path), row.dump(1) + "\n");
-    fs::remove(paths::checkpoint(path));  // done.json stands now, so nothing needs it
     rows_.push_back(std::move(row));
     console_.line("\n" + report(rows_));
   }
@@ -165,7 +189,7 @@ class Pipeline {
     write_file(paths::model(options_.out), read_file(paths::model(folder(recipe_.stages.size()))));
     const json summary = {{"espalier", version()},     {"commit", commit()},
                           {"machine", machine()},      {"device", std::string(name(options_.device))},
-                          {"recipe", recipe_.name},    {"model", recipe_.model_name},
+                          {"recipe", recipe_.name},    {"model", model_name_},
                           {"data", recipe_.data_name}, {"seed", recipe_.seed},
                           {"settings", recipe_.text},  {"stages", rows_}};
     write_file(paths::summary(options_.out), summary.dump(1) + "\n");
@@ -176,6 +200,7 @@ class Pipeline {
   Recipe& recipe_;
   const std::atomic<bool>& interrupted_;
   Console console_;
+  std::string model_name_;
   json rows_ = json::array();
 };
 
@@ -185,12 +210,29 @@ json run(const RunOptions& options, const std::atomic<bool>& interrupted) {
   // Whatever can be wrong is found before the run's folder is touched.
   Recipe recipe = read_recipe(options);
   static_cast<void>(backend(options.device));
+  std::optional<Model> model;
+  if (!recipe.checkpoint.empty()) {
+    model = load(recipe.checkpoint, options.device).model;
+    prefer_normalisation_of(model->network, recipe.data);
+  }
   const datasets::Split data = datasets::load(recipe.data_name, recipe.data);
-  Model model{
-      layers::make_model(recipe.model_name, data.train->image_shape(), data.train->classes()), {}, {}};
-  for (const RecipeStage& stage : recipe.stages) stage.stage->check(model.network);
+  const Shape image = data.train->image_shape();
+  const int classes = data.train->classes();
+  if (!model) {
+    model = Model{
+        layers::make_model(recipe.model_name, {.image = image, .classes = classes, .width = recipe.width}),
+        {},
+        {}};
+  }
+  layers::Network& network = model->network;
+  check(network.image() == image && network.classes() == classes,
+        "[model] '{}' takes images {} of {} classes; '{}' has images {} of {} classes", network.name(),
+        network.image().to_string(), network.classes(), recipe.data_name, image.to_string(), classes);
+  network.set_normalisation(data.normalisation);
+  if (network.labels().empty()) network.set_labels(data.labels);
+  for (const RecipeStage& stage : recipe.stages) stage.stage->check(network);
   claim(options.out, recipe.text, options.resume);
-  return Pipeline(options, recipe, interrupted).run(std::move(model), data);
+  return Pipeline(options, recipe, interrupted).run(std::move(*model), data);
 }
 
 }  // namespace espalier::apps

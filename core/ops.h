@@ -43,6 +43,11 @@ Variable activation(UnaryOp op, const Variable& x);
 Variable add(const Variable& a, const Variable& b);       // same shape
 Variable multiply(const Variable& a, const Variable& b);  // same shape
 Variable concat(const std::vector<Variable>& inputs);     // along the last axis (channels)
+// `before` and `after` channels of zeros on either side of the last axis.
+Variable pad_channels(const Variable& x, int64_t before, int64_t after);
+// The channels (of the last axis) with these indices, strictly increasing; x itself where they are all of
+// them.
+Variable select_channels(const Variable& x, const std::vector<int>& channels);
 Variable reshape(const Variable& x, Shape shape);
 Variable flatten(const Variable& x);  // (N, ...) to (N, rest), in NHWC order
 // Each element is zeroed with probability p and the others scaled by 1 / (1 - p). The draw depends on `key`

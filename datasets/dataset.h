@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/normalisation.h"
 #include "core/shape.h"
 
 namespace espalier::datasets {
@@ -31,13 +32,6 @@ class Dataset {
 
 // The images of `whole` at `indices`, in that order.
 std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> whole, std::vector<int64_t> indices);
-
-// What is done to pixels before a network sees them: (pixel / 255 - mean) / standard_deviation, a number of
-// each per channel.
-struct Normalisation {
-  std::vector<double> mean, standard_deviation;
-  bool operator==(const Normalisation&) const = default;
-};
 
 struct Split {
   std::shared_ptr<const Dataset> train;

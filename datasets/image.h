@@ -21,9 +21,10 @@ struct ImageLimits {
   int64_t pixels = int64_t{64} << 20;   // height x width
 };
 
-// Decodes a JPEG, PNG or BMP image through stb_image; its other readers (GIF, PSD, HDR, ...) have a history
-// of memory errors and are left out. Grey and palette images become colour, transparency is dropped.
-// Untrusted input: damage and what exceeds the limits are Errors that begin with "[image] `origin`".
+// Decodes a JPEG image through libjpeg-turbo, a PNG or BMP through stb_image, whose other readers (GIF, PSD,
+// HDR, ...) have a history of memory errors and are left out. Grey and palette images become colour,
+// transparency is dropped. Untrusted input: damage and what exceeds the limits are Errors that begin with
+// "[image] `origin`".
 Image decode_image(std::span<const std::byte> bytes, const std::string& origin,
                    const ImageLimits& limits = {});
 Image read_image(const std::filesystem::path& path, const ImageLimits& limits = {});

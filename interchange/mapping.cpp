@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/config.h"
+
 namespace espalier::interchange {
 namespace {
 
@@ -107,15 +109,44 @@ std::string shared_prefix(const Checkpoint& checkpoint) {
   return prefix;
 }
 
+bool continues(const std::string& name, const std::string& rule) {
+  return name.starts_with(rule) && (name.size() == rule.size() || name[rule.size()] == '.');
+}
+
+std::string renamed(const std::string& name, const NameRules& rules) {
+  const std::pair<const std::string, std::string>* longest = nullptr;
+  for (const auto& rule : rules.rename)
+    if (continues(name, rule.first) && (longest == nullptr || rule.first.size() > longest->first.size()))
+      longest = &rule;
+  return longest == nullptr ? name : longest->second + name.substr(longest->first.size());
+}
+
 }  // namespace
 
-Filled fill_network(const Checkpoint& checkpoint, Network& network, const std::string& origin) {
+NameRules read_name_rules(const std::filesystem::path& path) {
+  const Config config = Config::from_file(path);
+  NameRules rules;
+  rules.ignore = config.get_strings("ignore", {});
+  const Config rename = config.table("rename", false);
+  for (const std::string& theirs : rename.keys()) rules.rename[theirs] = rename.get_string(theirs);
+  rename.finish();
+  config.finish();
+  return rules;
+}
+
+Filled fill_network(const Checkpoint& checkpoint, Network& network, const std::string& origin,
+                    const NameRules& rules) {
   Filled result{shared_prefix(checkpoint), {}};
   const auto expected = layouts(network);
   std::map<std::string, Tensor> state;
   std::vector<std::string> problems;
   for (const auto& [full, tensor] : checkpoint.tensors) {
-    const std::string name = full.substr(result.prefix.size());
+    const std::string theirs = full.substr(result.prefix.size()), name = renamed(theirs, rules);
+    if (std::ranges::any_of(rules.ignore, [&](const std::string& rule) { return continues(theirs, rule); })) {
+      result.ignored.push_back(full);
+      continue;
+    }
+    if (state.contains(name)) problems.push_back(fmt::format("'{}' is '{}', which came already", full, name));
     const auto found = expected.find(name);
     if (found == expected.end()) {
       if (name.ends_with(kCounter)) {

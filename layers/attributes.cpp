@@ -75,6 +75,17 @@ bool Attributes::boolean(const std::string& key, bool fallback) {
   return value->get<bool>();
 }
 
+std::vector<int> Attributes::indices(const std::string& key, int high, const std::vector<int>& fallback) {
+  const json* value = find(key);
+  if (value == nullptr) return fallback;
+  check(value->is_array() && !value->empty() && value->size() <= static_cast<size_t>(high),
+        "[network] attribute '{}' of layer '{}' is not a list of 1 to {} indices", key, layer_, high);
+  std::vector<int> result;
+  for (const json& each : *value)
+    result.push_back(checked_integer(key, each, result.empty() ? 0 : result.back() + 1, high - 1));
+  return result;
+}
+
 void Attributes::finish() const {
   for (const auto& [key, value] : values_.items())
     check(known_.contains(key), "[network] layer '{}' has no attribute '{}'; it has: {}", layer_, key,

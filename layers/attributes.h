@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace espalier::layers {
 
@@ -21,6 +22,8 @@ class Attributes {
   std::array<int, 2> pair(const std::string& key, int low, int high, std::array<int, 2> fallback);
   double number(const std::string& key, double low, double high, double fallback);
   bool boolean(const std::string& key, bool fallback);
+  // Strictly increasing, each in [0, high), at least one.
+  std::vector<int> indices(const std::string& key, int high, const std::vector<int>& fallback);
   void finish() const;
 
  private:

@@ -3,7 +3,7 @@
 #include <span>
 #include <string_view>
 
-#include "layers/network.h"
+#include "layers/models/blocks.h"
 
 namespace espalier::layers {
 
@@ -11,12 +11,11 @@ namespace espalier::layers {
 struct ModelRow {
   std::string_view name;         // "lenet5"
   std::string_view description;  // one line for `espalier list models`
-  // A network without weights for images (H, W, C) of `classes` kinds. Throws Error for images that the model
-  // cannot take.
-  Network (*make)(const Shape& image, int classes);
+  // A network without weights. Throws Error for images that the model cannot take.
+  Network (*make)(const ModelOptions& options);
 };
 std::span<const ModelRow> models();
 // Throws Error, listing the names, for an unknown one.
-Network make_model(std::string_view name, const Shape& image, int classes);
+Network make_model(std::string_view name, const ModelOptions& options);
 
 }  // namespace espalier::layers

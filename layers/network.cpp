@@ -1,5 +1,6 @@
 #include "layers/network.h"
 
+#include <cmath>
 #include <utility>
 
 #include "core/error.h"
@@ -63,6 +64,24 @@ int64_t Network::classes() const {
   check(!nodes_.empty() && nodes_.back().output.rank() == 2,
         "[network] '{}' does not end in a vector per image", name_);
   return nodes_.back().output[1];
+}
+
+void Network::set_normalisation(Normalisation normalisation) {
+  const auto channels = static_cast<size_t>(image_[2]);
+  check(normalisation.mean.size() == channels && normalisation.standard_deviation.size() == channels,
+        "[network] {} means and {} standard deviations for images of {} channels", normalisation.mean.size(),
+        normalisation.standard_deviation.size(), channels);
+  for (const double mean : normalisation.mean) check(std::isfinite(mean), "[network] a mean of {}", mean);
+  for (const double deviation : normalisation.standard_deviation)
+    check(std::isfinite(deviation) && deviation > 0, "[network] a standard deviation of {}; expected > 0",
+          deviation);
+  normalisation_ = std::move(normalisation);
+}
+
+void Network::set_labels(std::vector<std::string> labels) {
+  check(static_cast<int64_t>(labels.size()) == classes(), "[network] {} labels for {} classes", labels.size(),
+        classes());
+  labels_ = std::move(labels);
 }
 
 Variable Network::forward(const Variable& images, const ForwardContext& context) {
@@ -186,7 +205,11 @@ std::string Network::description() const {
     if (!node.attributes.empty()) layer["attributes"] = node.attributes;
     layers.push_back(std::move(layer));
   }
-  return json{{"name", name_}, {"input", {image_[0], image_[1], image_[2]}}, {"layers", layers}}.dump();
+  json document = {{"name", name_}, {"input", {image_[0], image_[1], image_[2]}}, {"layers", layers}};
+  if (normalisation_)
+    document["normalisation"] = {{"mean", normalisation_->mean}, {"std", normalisation_->standard_deviation}};
+  if (!labels_.empty()) document["labels"] = labels_;
+  return document.dump();
 }
 
 Network Network::from_description(std::string_view text, const std::string& origin) {
@@ -203,6 +226,13 @@ Network Network::from_description(std::string_view text, const std::string& orig
                   layer.value("attributes", json::object()),
                   layer.at("inputs").get<std::vector<std::string>>());
     static_cast<void>(network.classes());
+    if (document.contains("normalisation")) {
+      const json& normalisation = document.at("normalisation");
+      network.set_normalisation({normalisation.at("mean").get<std::vector<double>>(),
+                                 normalisation.at("std").get<std::vector<double>>()});
+    }
+    if (document.contains("labels"))
+      network.set_labels(document.at("labels").get<std::vector<std::string>>());
     return network;
   } catch (const json::exception& error) {
     fail("{}: [network] malformed description: {}", origin, error.what());

@@ -3,10 +3,12 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "core/normalisation.h"
 #include "layers/initialiser.h"
 #include "layers/layer.h"
 
@@ -47,6 +49,14 @@ class Network {
   int64_t classes() const;
   const std::vector<Node>& nodes() const { return nodes_; }
 
+  // How the images that the network was trained on were normalised, and what its classes are called, where
+  // that is known. Both are part of the description. The setters throw Error for a normalisation of another
+  // number of channels, standard deviations that are not positive, or another number of labels than classes.
+  const std::optional<Normalisation>& normalisation() const { return normalisation_; }
+  const std::vector<std::string>& labels() const { return labels_; }
+  void set_normalisation(Normalisation normalisation);
+  void set_labels(std::vector<std::string> labels);
+
   // Pointers stay valid as long as the network does.
   std::vector<Parameter*> parameters();
   Parameter& parameter(const std::string& name);
@@ -73,6 +83,8 @@ class Network {
   std::string name_;
   Shape image_;
   std::vector<Node> nodes_;
+  std::optional<Normalisation> normalisation_;
+  std::vector<std::string> labels_;
   std::map<std::string, int> index_;
   bool ready_ = false;
 };

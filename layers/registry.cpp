@@ -21,6 +21,8 @@ std::span<const LayerType> layer_types() {
       {"add", "elementwise sum of two", 2, make_add},
       {"multiply", "elementwise product of two", 2, make_multiply},
       {"concat", "joins along channels", -1, make_concat},
+      {"pad_channels", "channels of zeros around the others: before, after", 1, make_pad_channels},
+      {"select_channels", "some of the channels: channels, all unless given", 1, make_select_channels},
       {"softmax", "softmax over the last axis", 1, make_softmax},
   };
   return kTypes;

@@ -23,6 +23,8 @@ Made make_dropout(Attributes&, Shapes);
 Made make_add(Attributes&, Shapes);
 Made make_multiply(Attributes&, Shapes);
 Made make_concat(Attributes&, Shapes);
+Made make_pad_channels(Attributes&, Shapes);
+Made make_select_channels(Attributes&, Shapes);
 Made make_softmax(Attributes&, Shapes);
 
 // Limits on what a description may ask for, so that a hostile file cannot exhaust memory or overflow a count.

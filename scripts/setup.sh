@@ -15,6 +15,7 @@ libfmt-dev              module  fmt
 libspdlog-dev           module  spdlog
 zlib1g-dev              module  zlib
 libstb-dev              module  stb
+libturbojpeg0-dev       module  libturbojpeg
 libisal-dev             module  libisal
 catch2                  module  catch2
 dataset-fashion-mnist   file    /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
@@ -83,7 +84,7 @@ require_packages() {
 
 # shellcheck disable=SC2034  # used by those who source this
 build_packages=(g++ cmake ninja-build pkg-config libopenblas-openmp-dev libtomlplusplus-dev libcli11-dev
-  nlohmann-json3-dev libfmt-dev libspdlog-dev zlib1g-dev libisal-dev libstb-dev)
+  nlohmann-json3-dev libfmt-dev libspdlog-dev zlib1g-dev libisal-dev libstb-dev libturbojpeg0-dev)
 
 if command -v ccache >/dev/null; then
   export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}

@@ -11,9 +11,14 @@ namespace espalier {
 struct Evaluation {
   int64_t images = 0;
   int64_t correct = 0;
-  double loss = 0;  // mean cross-entropy
-  double accuracy() const {
-    return images == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(images);
+  int64_t correct_top5 = 0;  // the label is among the five largest logits
+  double loss = 0;           // mean cross-entropy
+  double accuracy() const { return share(correct); }
+  double top5_accuracy() const { return share(correct_top5); }
+
+ private:
+  double share(int64_t count) const {
+    return images == 0 ? 0 : static_cast<double>(count) / static_cast<double>(images);
   }
 };
 

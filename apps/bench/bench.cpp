@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 class Workload {
  public:
   Workload(const std::string& model, const BenchOptions& options)
-      : network_(layers::make_model(model, {28, 28, 1}, 10)), batch_(options.batch_size) {
+      : network_(layers::make_model(model, {.image = {28, 28, 1}})), batch_(options.batch_size) {
     network_.initialise(layers::Initialiser::kaiming_uniform, 1, options.device);
     std::vector<Parameter> parameters;
     for (const Parameter* parameter : network_.parameters()) parameters.push_back(*parameter);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "interchange/onnx/graph.h"
 
@@ -124,13 +125,17 @@ void pad_channels(OnnxGraph& graph, const OnnxLayer& layer) {
   layers::Attributes attributes(layer.name(), layer.node.attributes);
   const auto rank = static_cast<size_t>(layer.input.rank());
   std::vector<int64_t> zeros(2 * rank, 0);
-  zeros[1] = attributes.integer("before", 0, kAny, 0);
-  zeros[rank + 1] = attributes.integer("after", 0, kAny, 0);
+  zeros[1] = attributes.integer("before", 0, kAny);
+  zeros[rank + 1] = attributes.integer("after", 0, kAny);
   pad(graph, layer, zeros, layer.output);
 }
 
 void select_channels(OnnxGraph& graph, const OnnxLayer& layer) {
-  const auto channels = layer.node.attributes.at("channels").get<std::vector<int64_t>>();
+  layers::Attributes attributes(layer.name(), layer.node.attributes);
+  std::vector<int> all(static_cast<size_t>(layer.input.columns()));
+  std::iota(all.begin(), all.end(), 0);
+  const std::vector<int> some = attributes.indices("channels", static_cast<int>(all.size()), all);
+  const std::vector<int64_t> channels(some.begin(), some.end());
   graph.add("Gather", {layer.inputs[0], graph.constant(layer.name() + ".channels", channels)}, layer.output)
       .set("axis", int64_t{1});
 }

@@ -139,6 +139,13 @@ std::vector<Differentiable> shape_cases() {
   cases.push_back({"concat of one variable with itself", {{3, 2}}, [](const Inputs& v) {
                      return ops::concat({v[0], v[0]});
                    }});
+  for (const Shape& x : {Shape{4}, Shape{2, 3, 1, 5}}) {
+    cases.push_back(
+        {title("pad_channels", {x}), {x}, [](const Inputs& v) { return ops::pad_channels(v[0], 2, 1); }});
+    cases.push_back({title("select_channels", {x}), {x}, [](const Inputs& v) {
+                       return ops::select_channels(v[0], {0, 2, 3});
+                     }});
+  }
   cases.push_back({"reshape", {{2, 6}}, [](const Inputs& v) { return ops::reshape(v[0], {3, 1, 4}); }});
   for (const Shape& x : {Shape{4}, Shape{2, 3, 4, 5}})
     cases.push_back({title("flatten", {x}), {x}, [](const Inputs& v) { return ops::flatten(v[0]); }});

@@ -20,14 +20,15 @@ namespace {
 
 using layers::Network;
 
-// Parameters and running statistics that differ from one another and from their initial values.
+// Fresh weights, and biases, scales and running statistics away from their initial values.
 void randomise(Network& network) {
   network.initialise(layers::Initialiser::kaiming_normal, 1, Device::cpu);
   std::map<std::string, Tensor> state = network.state();
   uint64_t stream = 1;
   for (auto& [name, tensor] : state) {
     const bool positive = name.ends_with("running_var");
-    tensor = test::golden_tensor(tensor.shape(), stream++, positive ? 0.5f : -0.4f, positive ? 1.5f : 0.6f);
+    if (tensor.shape().rank() == 1)
+      tensor = test::golden_tensor(tensor.shape(), stream++, positive ? 0.5f : -0.4f, positive ? 1.5f : 0.6f);
   }
   network.load_state(state, Device::cpu, "random");
 }
@@ -57,6 +58,8 @@ Network image_network() {
   network.add("max_pool2d", "largest",
               {{"kernel", {2, 3}}, {"stride", {3, 2}}, {"padding", {1, 1}}, {"ceil_mode", true}}, {"gated"});
   network.add("concat", "both", nlohmann::json::object(), {"averages", "largest"});
+  network.add("pad_channels", "padded", {{"before", 2}, {"after", 3}});
+  network.add("select_channels", "selected", {{"channels", {1, 2, 5, 9, 17, 19}}});
   network.add("tanh", "tanh");
   network.add("global_average_pool2d", "mean_both");
   network.add("max_pool2d", "halves", {{"kernel", 2}}, {"relu"});
@@ -79,6 +82,8 @@ Network flat_network() {
   network.add("softmax", "softmax");
   network.add("linear", "fc1", {{"features", 9}});
   network.add("flatten", "again");
+  network.add("pad_channels", "padded", {{"before", 1}, {"after", 2}});
+  network.add("select_channels", "selected", {{"channels", {0, 3, 4, 9}}});
   network.add("linear", "fc2", {{"features", 4}});
   network.add("dropout", "dropout");
   return network;
@@ -88,7 +93,8 @@ std::vector<Network> networks() {
   std::vector<Network> result;
   result.push_back(image_network());
   result.push_back(flat_network());
-  for (const layers::ModelRow& row : layers::models()) result.push_back(row.make({28, 28, 1}, 10));
+  for (const char* name : {"lenet_300_100", "lenet5", "resnet20", "densenet40", "mobilenet_v2"})
+    result.push_back(layers::make_model(name, {.image = {32, 32, 3}, .classes = 10, .width = 0.5}));
   for (Network& network : result) randomise(network);
   return result;
 }

@@ -38,6 +38,8 @@ const std::map<std::string, std::vector<Step>> kTiny = {
     {"add", {{"tanh"}, {"add", json::object(), {"a", "b"}}}},
     {"multiply", {{"tanh"}, {"multiply", json::object(), {"a", "b"}}}},
     {"concat", {{"tanh"}, {"concat", json::object(), {"b", "input", "a"}}}},
+    {"pad_channels", {{"pad_channels", {{"before", 1}, {"after", 2}}}}},
+    {"select_channels", {{"select_channels", {{"channels", {0, 1, 3}}}}}},
     {"softmax", {{"softmax"}}},
 };
 

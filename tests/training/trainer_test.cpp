@@ -58,7 +58,7 @@ std::string remains_of(const StageRun& run) {
 
 TEST_CASE("training learns to tell the synthetic digits apart") {
   const TemporaryFolder folder;
-  Model model{layers::make_model("lenet_300_100", {28, 28, 1}, 10), {}, {}};
+  Model model{layers::make_model("lenet_300_100", {.image = {28, 28, 1}}), {}, {}};
   model.network.initialise(layers::Initialiser::kaiming_normal, 1, Device::cpu);
   StageRun run(std::move(model), synthetic(3000, 500), folder.path());
   TrainOptions options{.epochs = 2, .batch_size = 64};
@@ -93,7 +93,7 @@ TEST_CASE("ten steps of LeNet-300-100 lose what PyTorch's lose") {
   for (const std::string kind : {"sgd", "adam"}) {
     INFO(kind);
     const TemporaryFolder folder;
-    Model model{layers::make_model("lenet_300_100", {28, 28, 1}, 10), {}, {}};
+    Model model{layers::make_model("lenet_300_100", {.image = {28, 28, 1}}), {}, {}};
     model.network.initialise(layers::Initialiser::kaiming_normal, 1, Device::cpu);
     uint64_t stream = 10;
     for (const std::string layer : {"fc1", "fc2", "fc3"}) {
@@ -258,7 +258,7 @@ TEST_CASE("what runs before an epoch may change the masks, once per epoch") {
 
 TEST_CASE("a network for another number of classes and a damaged checkpoint are errors") {
   const TemporaryFolder folder;
-  Model other{layers::make_model("lenet_300_100", {28, 28, 1}, 7), {}, {}};
+  Model other{layers::make_model("lenet_300_100", {.image = {28, 28, 1}, .classes = 7}), {}, {}};
   other.network.initialise(layers::Initialiser::kaiming_normal, 1, Device::cpu);
   StageRun run(std::move(other), synthetic(50, 10), folder / "classes");
   const auto stage = [](StageContext& context) { train(context, {.epochs = 1}); };
