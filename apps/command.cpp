@@ -10,6 +10,7 @@
 
 #include "apps/bench/bench.h"
 #include "apps/console.h"
+#include "apps/data.h"
 #include "apps/import.h"
 #include "apps/inspect.h"
 #include "apps/pipeline.h"
@@ -284,6 +285,7 @@ int command(int argc, char** argv) {
   add_inspect(program);
   add_import(program);
   add_export(program);
+  add_data(program);
   add_list(program);
   add_table(program);
   add_bench(program, common);

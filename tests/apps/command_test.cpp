@@ -282,7 +282,8 @@ TEST_CASE_METHOD(Fixture, "a compressed model is exported to ONNX, or the packag
 }
 
 TEST_CASE("every command has help with an example, and list names what is registered") {
-  for (const char* name : {"run", "evaluate", "inspect", "import", "export", "list", "table", "bench"}) {
+  for (const char* name :
+       {"run", "evaluate", "inspect", "import", "export", "data", "data get", "list", "table", "bench"}) {
     const Outcome help = espalier_command(std::string(name) + " --help");
     CHECK(help.code == 0);
     CHECK(help.text.find("Example:") != std::string::npos);
