@@ -181,7 +181,8 @@ std::map<std::string, Tensor> torch_state(Network& network) {
 }
 
 bool ends_in_flattened_image(const Network& network) {
-  const std::optional<Shape> image = flattened_images(network).back();
+  const auto images = flattened_images(network);
+  const std::optional<Shape> image = images.empty() ? std::nullopt : images.back();
   return image && (*image)[0] * (*image)[1] > 1 && (*image)[2] > 1;
 }
 
