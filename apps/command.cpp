@@ -23,6 +23,7 @@
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
 #include "interchange/mapping.h"
+#include "interchange/onnx.h"
 #include "layers/models.h"
 #include "pruning/criterion.h"
 #include "training/evaluate.h"
@@ -177,21 +178,37 @@ void add_inspect(CLI::App& program) {
   });
 }
 
+// What a model can be written as, for other programs.
+struct ExportFormat {
+  std::string_view name, description;
+  void (*write)(const std::string& file, layers::Network& network);
+};
+
+constexpr ExportFormat kExportFormats[] = {
+    {"safetensors-torch", "a state_dict in PyTorch's layouts",
+     [](const std::string& file, layers::Network& network) {
+       write_safetensors(file, {interchange::torch_state(network), {{"format", "pt"}}});
+     }},
+    {"onnx", "the whole network for inference, operator set 13",
+     [](const std::string& file, layers::Network& network) { interchange::write_onnx(file, network); }},
+};
+
 void add_export(CLI::App& program) {
   auto* app = program.add_subcommand("export", "Write a model for other programs");
-  app->footer(
-      "Example:\n  espalier export runs/mine/model.esp --format safetensors-torch -o mine.safetensors");
+  app->footer("Example:\n  espalier export runs/mine/model.esp --format onnx -o mine.onnx");
   auto model = std::make_shared<std::string>();
   auto format = std::make_shared<std::string>();
   auto out = std::make_shared<std::string>();
+  std::string formats;
+  for (const ExportFormat& row : kExportFormats)
+    formats += fmt::format("{}{}: {}", formats.empty() ? "" : "; ", row.name, row.description);
   app->add_option("model", *model, "a .safetensors or .esp file")->required();
-  app->add_option("--format", *format, "safetensors-torch: a state_dict in PyTorch's layouts")
-      ->required()
-      ->check(CLI::IsMember({"safetensors-torch"}));
+  app->add_option("--format", *format, formats)->required()->check(one_of(kExportFormats));
   app->add_option("-o,--output", *out, "the file to write")->required();
-  app->callback([model, out, format] {  // format: the option keeps a reference into it
+  app->callback([model, out, format] {
     LoadedModel loaded = load(*model, Device::cpu);
-    write_safetensors(*out, {interchange::torch_state(loaded.model.network), {{"format", "pt"}}});
+    for (const ExportFormat& row : kExportFormats)
+      if (row.name == *format) row.write(*out, loaded.model.network);
   });
 }
 

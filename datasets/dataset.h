@@ -97,11 +97,27 @@ struct DataOptions {
   std::function<void(const std::string&)> warn = {};
 };
 
+// A file of a data set as its publisher offers it.
+struct PublishedFile {
+  std::string_view name;  // the last part of its address
+  uint64_t bytes;
+  std::string_view md5;
+  std::span<const std::string_view> members = {};  // of a tar archive: what to unpack; none: it is kept whole
+};
+
+// Where a data set can be fetched from; no files: it cannot.
+struct Published {
+  std::string_view url;     // what the files' names follow
+  std::string_view folder;  // below the data folder, for the files or what is unpacked from them
+  std::span<const PublishedFile> files;
+};
+
 // One row of the registry.
 struct Source {
   std::string_view name;                      // "mnist"
   std::string_view description;               // one line for `espalier list datasets`
   Split (*load)(const DataOptions& options);  // all images; the split and the limit are load()'s below
+  Published published = {};
 };
 std::span<const Source> sources();
 // A name with a slash is a folder of images: train/<class>/*, and test/ or val/ (or packed.safetensors, see

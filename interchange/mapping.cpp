@@ -21,12 +21,12 @@ struct Layout {
   Shape torch() const { return here.rank() == 4 ? Shape{image[0], image[3], image[1], image[2]} : here; }
 };
 
-// The (H, W, C) that a layer's flat output still consists of, after flattening and what works element by
-// element.
+// The (H, W, C) that a layer's flat output still consists of, after flattening and what keeps the order of
+// elements.
 std::optional<Shape> flattened_image(const Network& network, size_t index,
                                      const std::vector<std::optional<Shape>>& before) {
-  static constexpr std::string_view kElementwise[] = {"relu",    "relu6",      "sigmoid", "tanh",
-                                                      "dropout", "batch_norm", "add",     "multiply"};
+  static constexpr std::string_view kKeepOrder[] = {
+      "flatten", "relu", "relu6", "sigmoid", "tanh", "softmax", "dropout", "batch_norm", "add", "multiply"};
   const auto& node = network.nodes()[index];
   const int input = node.inputs.front();
   if (node.type == "flatten") {
@@ -37,18 +37,24 @@ std::optional<Shape> flattened_image(const Network& network, size_t index,
   }
   if (input < 0) return {};
   const auto& image = before[static_cast<size_t>(input)];
-  check(!image || node.type != "concat",
-        "[interchange] layer '{}' concatenates flattened images; their order is not translated",
-        node.layer->name());
-  const bool passes = node.type == "flatten" || std::ranges::count(kElementwise, node.type) != 0;
-  return passes ? image : std::nullopt;
+  if (!image || node.type == "linear") return {};
+  check(std::ranges::count(kKeepOrder, node.type) != 0,
+        "[interchange] layer '{}', a {}, reads a flattened image; the order of its output is not translated",
+        node.layer->name(), node.type);
+  return image;
+}
+
+std::vector<std::optional<Shape>> flattened_images(const Network& network) {
+  std::vector<std::optional<Shape>> images;
+  for (size_t index = 0; index < network.nodes().size(); ++index)
+    images.push_back(flattened_image(network, index, images));
+  return images;
 }
 
 std::map<std::string, Layout> layouts(const Network& network) {
   std::map<std::string, Layout> result;
-  std::vector<std::optional<Shape>> images;
-  for (size_t index = 0; index < network.nodes().size(); ++index) {
-    const auto& node = network.nodes()[index];
+  const std::vector<std::optional<Shape>> images = flattened_images(network);
+  for (const auto& node : network.nodes()) {
     const int input = node.inputs.front();
     const std::optional<Shape> image = input < 0 ? std::nullopt : images[static_cast<size_t>(input)];
     const auto add = [&](const std::string& name, const Shape& shape) {
@@ -60,7 +66,6 @@ std::map<std::string, Layout> layouts(const Network& network) {
     };
     for (const Parameter& parameter : node.layer->parameters()) add(parameter.name, parameter.shape);
     for (const layers::Buffer& buffer : node.layer->buffers()) add(buffer.name, buffer.shape);
-    images.push_back(flattened_image(network, index, images));
   }
   return result;
 }
@@ -173,6 +178,12 @@ std::map<std::string, Tensor> torch_state(Network& network) {
   for (const auto& [name, tensor] : network.state())
     result[name] = translate(tensor.to(Device::cpu), layout.at(name), Direction::to_torch);
   return result;
+}
+
+bool ends_in_flattened_image(const Network& network) {
+  const auto images = flattened_images(network);
+  const std::optional<Shape> image = images.empty() ? std::nullopt : images.back();
+  return image && (*image)[0] * (*image)[1] > 1 && (*image)[2] > 1;
 }
 
 }  // namespace espalier::interchange

@@ -36,4 +36,7 @@ Filled fill_network(const Checkpoint& checkpoint, layers::Network& network, cons
 // The reverse: the network's state in PyTorch's layouts, on the host.
 std::map<std::string, Tensor> torch_state(layers::Network& network);
 
+// Whether the network's output is an image, flattened, whose elements PyTorch would put in another order.
+bool ends_in_flattened_image(const layers::Network& network);
+
 }  // namespace espalier::interchange

@@ -17,6 +17,9 @@ zlib1g-dev              module  zlib
 libstb-dev              module  stb
 libturbojpeg0-dev       module  libturbojpeg
 libisal-dev             module  libisal
+libcurl4-openssl-dev    module  libcurl
+libssl-dev              module  libcrypto
+libarchive-dev          module  libarchive
 catch2                  module  catch2
 dataset-fashion-mnist   file    /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 "
@@ -77,14 +80,16 @@ require_packages() {
     echo "This is neither Debian >= 12 nor Ubuntu >= 24.04, so nothing was installed. Missing, by Debian's package names:"
     printf '%s\n' "${missing[@]}"
     echo "Install them with this system's package manager, or work in a container: docker run -it debian:12"
-    echo "Fashion-MNIST: the four files of https://github.com/zalandoresearch/fashion-mnist in \$ESPALIER_DATA/fashion-mnist"
+    echo "Fashion-MNIST: the four files of https://github.com/zalandoresearch/fashion-mnist in \$ESPALIER_DATA/fashion-mnist,"
+    echo "where \`espalier data get fashion_mnist\` puts them"
   } >&2
   return 1
 }
 
 # shellcheck disable=SC2034  # used by those who source this
 build_packages=(g++ cmake ninja-build pkg-config libopenblas-openmp-dev libtomlplusplus-dev libcli11-dev
-  nlohmann-json3-dev libfmt-dev libspdlog-dev zlib1g-dev libisal-dev libstb-dev libturbojpeg0-dev)
+  nlohmann-json3-dev libfmt-dev libspdlog-dev zlib1g-dev libisal-dev libcurl4-openssl-dev libssl-dev
+  libarchive-dev libstb-dev libturbojpeg0-dev)
 
 if command -v ccache >/dev/null; then
   export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}

@@ -54,6 +54,12 @@ void sync_folder(const std::filesystem::path& path) {
     fail("[write_file] {} is written, but its folder cannot be synced: {}", path.string(), reason(errno));
 }
 
+void rename_over(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    fail("[write_file] cannot rename {} to {}: {}", from.string(), to.string(), reason(errno));
+  sync_folder(to);
+}
+
 // Reads a whole file into a container of bytes, sized by the file once that is known to be within `limit`.
 template <typename Bytes>
 Bytes read_whole(const std::filesystem::path& path, uint64_t limit) {
@@ -121,10 +127,15 @@ void AtomicFile::commit() {
   // Linux frees the descriptor even where close() fails, so it is never closed twice.
   if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR)
     fail("[write_file] cannot close {}: {}", path_.string(), reason(errno));
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
-    fail("[write_file] cannot rename {} to {}: {}", temporary_.string(), path_.string(), reason(errno));
+  rename_over(temporary_, path_);
   temporary_.clear();
-  sync_folder(path_);
+}
+
+void sync_and_rename(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const Descriptor descriptor(retry_interrupted([&] { return ::open(from.c_str(), O_RDONLY | O_CLOEXEC); }));
+  if (descriptor.get() < 0 || retry_interrupted([&] { return ::fsync(descriptor.get()); }) != 0)
+    fail("[write_file] cannot sync {}: {}", from.string(), reason(errno));
+  rename_over(from, to);
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {

@@ -30,6 +30,10 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+// The end of an AtomicFile for a file that was written under a name of its own, in the same folder: syncs
+// `from`, renames it over `to`, and syncs the folder.
+void sync_and_rename(const std::filesystem::path& from, const std::filesystem::path& to);
+
 void write_file(const std::filesystem::path& path, std::string_view text);
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 

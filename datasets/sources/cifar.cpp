@@ -49,6 +49,20 @@ const Flavour& cifar100() {
   return flavour;
 }
 
+// The archives and the checksums that https://www.cs.toronto.edu/~kriz/cifar.html gives for them.
+constexpr std::string_view kSite = "https://www.cs.toronto.edu/~kriz/";
+constexpr std::string_view kCifar10Members[] = {
+    "cifar-10-batches-bin/data_batch_1.bin", "cifar-10-batches-bin/data_batch_2.bin",
+    "cifar-10-batches-bin/data_batch_3.bin", "cifar-10-batches-bin/data_batch_4.bin",
+    "cifar-10-batches-bin/data_batch_5.bin", "cifar-10-batches-bin/test_batch.bin",
+    "cifar-10-batches-bin/batches.meta.txt"};
+constexpr std::string_view kCifar100Members[] = {"cifar-100-binary/train.bin", "cifar-100-binary/test.bin",
+                                                 "cifar-100-binary/fine_label_names.txt"};
+constexpr PublishedFile kCifar10Files[] = {
+    {"cifar-10-binary.tar.gz", 170'052'171, "c32a1d4ab5d03f1284b67883e8d87530", kCifar10Members}};
+constexpr PublishedFile kCifar100Files[] = {
+    {"cifar-100-binary.tar.gz", 168'513'733, "03b5dce01913d631647c71ecec9e9cb8", kCifar100Members}};
+
 // The first folder that holds any of the files; one that lacks some is an error rather than passed over.
 fs::path find(const Flavour& flavour, const DataOptions& options) {
   std::vector<std::string> files = flavour.train;
@@ -66,9 +80,10 @@ fs::path find(const Flavour& flavour, const DataOptions& options) {
           fmt::join(missing, ", "));
   }
   fail(
-      "[{}] no {} in{}\nto get them: unpack https://www.cs.toronto.edu/~kriz/{} into DIR and pass "
+      "[{}] no {} in{}\nto get them: `espalier data get {} --data-dir DIR`, or unpack {}{} into DIR; then "
+      "pass "
       "--data-dir DIR or set ESPALIER_DATA=DIR",
-      flavour.name, fmt::join(files, ", "), looked, flavour.archive);
+      flavour.name, fmt::join(files, ", "), looked, flavour.name, kSite, flavour.archive);
 }
 
 std::shared_ptr<const Dataset> read(const Flavour& flavour, const fs::path& folder,
@@ -110,10 +125,14 @@ Split load(const Flavour& flavour, const DataOptions& options) {
 }  // namespace
 
 constinit const Source kCifar10{
-    "cifar10", "objects, 32 x 32 colour, 10 classes, 50,000 + 10,000 images (binary version)",
-    [](const DataOptions& options) { return load(cifar10(), options); }};
+    "cifar10",
+    "objects, 32 x 32 colour, 10 classes, 50,000 + 10,000 images (binary version)",
+    [](const DataOptions& options) { return load(cifar10(), options); },
+    {kSite, "", kCifar10Files}};
 constinit const Source kCifar100{
-    "cifar100", "objects, 32 x 32 colour, 100 classes, 50,000 + 10,000 images (binary version)",
-    [](const DataOptions& options) { return load(cifar100(), options); }};
+    "cifar100",
+    "objects, 32 x 32 colour, 100 classes, 50,000 + 10,000 images (binary version)",
+    [](const DataOptions& options) { return load(cifar100(), options); },
+    {kSite, "", kCifar100Files}};
 
 }  // namespace espalier::datasets

@@ -26,17 +26,15 @@ struct Flavour {
 constexpr Flavour kDigits{
     "mnist",
     "mnist",
-    "download the four files from https://ossci-datasets.s3.amazonaws.com/mnist/ into DIR/mnist and "
-    "pass --data-dir DIR or set ESPALIER_DATA=DIR",
+    "`espalier data get mnist --data-dir DIR`, then pass --data-dir DIR or set ESPALIER_DATA=DIR",
     0.1307,
     0.3081,
     {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}};
 constexpr Flavour kFashion{
     "fashion_mnist",
     "fashion-mnist",
-    "`apt-get install dataset-fashion-mnist`, or put the four files of "
-    "https://github.com/zalandoresearch/fashion-mnist into DIR/fashion-mnist and pass --data-dir DIR "
-    "or set ESPALIER_DATA=DIR",
+    "`apt-get install dataset-fashion-mnist`; or `espalier data get fashion_mnist --data-dir DIR`, then pass "
+    "--data-dir DIR or set ESPALIER_DATA=DIR",
     0.2860,
     0.3530,
     {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
@@ -52,6 +50,25 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kFiles = 
     {"t10k-images", "idx3-ubyte"},
     {"t10k-labels", "idx1-ubyte"},
 }};
+
+// MNIST's own site no longer serves its files; this copy is the one that torchvision fetches, and the
+// checksums of both data sets are those that torchvision checks. Fashion-MNIST comes from its own repository.
+constexpr std::string_view kMnistUrl = "https://ossci-datasets.s3.amazonaws.com/mnist/";
+constexpr PublishedFile kMnistFiles[] = {
+    {"train-images-idx3-ubyte.gz", 9'912'422, "f68b3c2dcbeaaa9fbdd348bbdeb94873"},
+    {"train-labels-idx1-ubyte.gz", 28'881, "d53e105ee54ea40749a09fcbcd1e9432"},
+    {"t10k-images-idx3-ubyte.gz", 1'648'877, "9fb629c4189551a2d022fa330f9573f3"},
+    {"t10k-labels-idx1-ubyte.gz", 4'542, "ec29112dd5afa0611ce80d1b7f02629c"},
+};
+constexpr std::string_view kFashionUrl =
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/";
+constexpr PublishedFile kFashionFiles[] = {
+    {"train-images-idx3-ubyte.gz", 26'421'880, "8d4fb7e6c68d591d4c3dfef9ec88bf0d"},
+    {"train-labels-idx1-ubyte.gz", 29'515, "25c81989df183df01b3e8a0aad5dffbe"},
+    {"t10k-images-idx3-ubyte.gz", 4'422'102, "bef4ecab320f06d8554ea6380940ec79"},
+    {"t10k-labels-idx1-ubyte.gz", 5'148, "bb300cfdad3c16e7a12a480ee83cd310"},
+};
+
 using Paths = std::array<std::optional<fs::path>, kFiles.size()>;
 
 Paths find_in(const fs::path& folder) {
@@ -117,12 +134,15 @@ Split load(const Flavour& flavour, const DataOptions& options) {
 
 }  // namespace
 
-constinit const Source kMnist{"mnist", "handwritten digits, 28 x 28 grey, 60,000 + 10,000 images (IDX files)",
-                              [](const DataOptions& options) { return load(kDigits, options); }};
+constinit const Source kMnist{"mnist",
+                              "handwritten digits, 28 x 28 grey, 60,000 + 10,000 images (IDX files)",
+                              [](const DataOptions& options) { return load(kDigits, options); },
+                              {kMnistUrl, kDigits.folder, kMnistFiles}};
 constinit const Source kFashionMnist{
     "fashion_mnist",
     "clothes, 28 x 28 grey, 60,000 + 10,000 images (IDX files; Debian package "
     "dataset-fashion-mnist)",
-    [](const DataOptions& options) { return load(kFashion, options); }};
+    [](const DataOptions& options) { return load(kFashion, options); },
+    {kFashionUrl, kFashion.folder, kFashionFiles}};
 
 }  // namespace espalier::datasets

@@ -270,9 +270,22 @@ TEST_CASE_METHOD(Fixture, "a model exported in PyTorch's layouts is imported to 
   CHECK(read_file(back) == read_file(trained));
 }
 
+TEST_CASE_METHOD(Fixture, "a compressed model is exported to ONNX, or the package that this needs is named") {
+  REQUIRE(run("whole").code == 0);
+  const fs::path onnx = folder / "whole.onnx";
+  const Outcome exported = espalier_command(
+      fmt::format("export '{}/model.esp' --format onnx -o '{}'", out("whole"), onnx.string()));
+  INFO(exported.text);
+  if (exported.code == 0)
+    CHECK(fs::file_size(onnx) > 266'610 * sizeof(float));
+  else
+    CHECK(exported.text.find("libonnx-dev") != std::string::npos);
+  CHECK(fs::exists(onnx) == (exported.code == 0));
+}
+
 TEST_CASE("every command has help with an example, and list names what is registered") {
-  for (const char* name : {"run", "evaluate", "inspect", "import", "export", "list", "table", "bench",
-                           "data pack", "bench data"}) {
+  for (const char* name : {"run", "evaluate", "predict", "inspect", "import", "export", "list", "table",
+                           "bench", "bench data", "data", "data get", "data pack"}) {
     const Outcome help = espalier_command(std::string(name) + " --help");
     CHECK(help.code == 0);
     CHECK(help.text.find("Example:") != std::string::npos);

@@ -129,7 +129,7 @@ TEST_CASE("missing data is an error that lists where it was looked for and how t
   const test::TemporaryFolder folder;
   const DataOptions options{.data_dir = folder.path()};
   CHECK_ERROR(load("mnist", options), (folder / "mnist").string() + "\n  " + folder.path().string());
-  CHECK_ERROR(load("mnist", options), "https://");
+  CHECK_ERROR(load("mnist", options), "espalier data get mnist");
   CHECK_ERROR(load("fashion_mnist", options), "apt-get install dataset-fashion-mnist");
   CHECK_ERROR(load("fashion_mnist", options), (folder / "fashion-mnist").string());
 }
