@@ -126,7 +126,7 @@ std::string renamed(const std::string& name, const NameRules& rules) {
 NameRules read_name_rules(const std::filesystem::path& path) {
   const Config config = Config::from_file(path);
   NameRules rules;
-  rules.ignore = config.get_strings("ignore", {});
+  rules.ignore = config.get_strings("ignore", std::vector<std::string>{});
   const Config rename = config.table("rename", false);
   for (const std::string& theirs : rename.keys()) rules.rename[theirs] = rename.get_string(theirs);
   rename.finish();

@@ -174,7 +174,7 @@ TEST_CASE_METHOD(Fixture, "a run killed in the middle of an epoch resumes to the
 
 TEST_CASE_METHOD(Fixture, "Ctrl-C saves, says how to resume, and the rest gives the same bits") {
   REQUIRE(run("whole").code == 0);
-  const Outcome stopped = run("stopped", "", "timeout --preserve-status -s INT 1.2");
+  const Outcome stopped = run("stopped", "", "timeout --foreground --preserve-status -s INT 1.2");
   if (stopped.code == 0) SKIP_TEST("the run ended before it could be interrupted");
   CHECK(stopped.code == 1);
   CHECK(stopped.text.find("--resume") != std::string::npos);
