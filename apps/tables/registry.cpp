@@ -8,6 +8,7 @@ std::span<const TableRow> tables() {
   static constexpr TableRow kTables[] = {
       {"deep-compression", "Deep Compression (Han et al., ICLR 2016), tables 1 to 3: the LeNets",
        deep_compression_table},
+      {"cifar", "ResNets on CIFAR-10 as JPEG files, imported and trained, beside PyTorch", cifar_table},
   };
   return kTables;
 }

@@ -19,6 +19,7 @@ std::span<const TableRow> tables();
 // Throws Error for an unknown name, or a file that is no summary for this table.
 std::string render_table(std::string_view name, const std::vector<std::filesystem::path>& summaries);
 
+std::string cifar_table(const std::vector<nlohmann::json>& summaries);
 std::string deep_compression_table(const std::vector<nlohmann::json>& summaries);
 
 }  // namespace espalier::apps
