@@ -35,6 +35,7 @@ void print(const std::string& text) {
 }
 
 void Console::line(const std::string& text) {
+  const std::lock_guard lock(mutex_);
   clear_bar();
   std::fputs((text + "\n").c_str(), stdout);
   std::fflush(stdout);
@@ -42,6 +43,7 @@ void Console::line(const std::string& text) {
 }
 
 void Console::progress(const Progress& now) {
+  const std::lock_guard lock(mutex_);
   const auto time = std::chrono::steady_clock::now();
   if (!terminal_ || time - drawn_ < std::chrono::milliseconds(100)) return;
   drawn_ = time;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 
 #include "training/stage.h"
 
@@ -23,6 +24,7 @@ class Console final : public Reporter {
   void clear_bar();
 
   std::shared_ptr<spdlog::logger> log_;
+  std::mutex mutex_;  // lines may come from the loader's threads
   bool terminal_;
   bool bar_ = false;
   std::chrono::steady_clock::time_point drawn_;

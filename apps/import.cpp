@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <sstream>
-
 #include "apps/console.h"
 #include "core/io/file.h"
 #include "interchange/mapping.h"
@@ -21,21 +19,12 @@ struct ImportOptions {
   Normalisation normalisation;
 };
 
-// A class a line.
-std::vector<std::string> read_labels(const std::string& path) {
-  std::vector<std::string> labels;
-  std::istringstream text(read_text(path, uint64_t{1} << 20));
-  for (std::string line; std::getline(text, line);)
-    if (!line.empty()) labels.push_back(line);
-  return labels;
-}
-
 void import(const ImportOptions& options) {
   layers::Network network = layers::make_model(
       options.model, {.image = Shape(options.image), .classes = options.classes, .width = options.width});
   if (!options.normalisation.mean.empty() || !options.normalisation.standard_deviation.empty())
     network.set_normalisation(options.normalisation);
-  if (!options.labels.empty()) network.set_labels(read_labels(options.labels));
+  if (!options.labels.empty()) network.set_labels(read_lines(options.labels, uint64_t{1} << 20));
   const interchange::NameRules rules =
       options.map.empty() ? interchange::NameRules{} : interchange::read_name_rules(options.map);
   const interchange::Checkpoint checkpoint = interchange::read_checkpoint(options.file);

@@ -4,16 +4,23 @@
 
 #include "compression/model.h"
 #include "core/io/file.h"
+#include "training/paths.h"
 
 namespace espalier::apps {
 
 LoadedModel load(const std::filesystem::path& file, Device device) {
   const std::vector<std::byte> bytes = read_file(file);
-  if (!compression::is_esp(bytes))
-    return {.model = {load_network(file, device), {}, {}},
+  if (!compression::is_esp(bytes)) {
+    // A stage's model stands beside its masks and codebooks.
+    const std::filesystem::path folder = file.parent_path();
+    const bool constrained =
+        file == paths::model(folder) &&
+        (std::filesystem::exists(paths::masks(folder)) || std::filesystem::exists(paths::codebooks(folder)));
+    return {.model = constrained ? load_model(folder, device) : Model{load_network(file, device), {}, {}},
             .bytes = bytes.size(),
             .compressed = false,
             .sizes = {}};
+  }
   compression::EspDecoded decoded = compression::decode_esp(bytes, file.string());
   return {.model = compression::from_esp(decoded.file, device, file.string()),
           .bytes = bytes.size(),
@@ -23,10 +30,7 @@ LoadedModel load(const std::filesystem::path& file, Device device) {
 
 void prefer_normalisation_of(const layers::Network& network, datasets::DataOptions& options) {
   if (!network.normalisation()) return;
-  const Normalisation& own = *network.normalisation();
-  Normalisation& asked = options.normalisation;
-  if (asked.mean.empty()) asked.mean = own.mean;
-  if (asked.standard_deviation.empty()) asked.standard_deviation = own.standard_deviation;
+  options.normalisation = options.normalisation.or_else(*network.normalisation());
 }
 
 }  // namespace espalier::apps

@@ -9,7 +9,8 @@
 
 namespace espalier::apps {
 
-// A model file of either kind, told apart by its contents.
+// A model file of either kind, told apart by its contents, with the masks and codebooks that a stage left
+// beside it.
 struct LoadedModel {
   Model model;
   uint64_t bytes = 0;                             // the file's size

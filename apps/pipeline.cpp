@@ -34,6 +34,8 @@ datasets::Augmentation read_augmentation(const Config& table) {
   return augmentation;
 }
 
+constexpr const char* kCheckpointStage = "checkpoint";
+
 // A recipe, read whole before anything runs.
 struct Recipe {
   std::string name, data_name, text;
@@ -44,6 +46,10 @@ struct Recipe {
   datasets::DataOptions data;
   layers::Initialiser initialiser{};
   std::vector<RecipeStage> stages;
+  // Where warnings of the data go: the run's log, once there is one.
+  std::shared_ptr<std::function<void(const std::string&)>> warn =
+      std::make_shared<std::function<void(const std::string&)>>(
+          [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
 };
 
 Recipe read_recipe(const RunOptions& options) {
@@ -66,7 +72,7 @@ Recipe read_recipe(const RunOptions& options) {
                  .image_size = data.get_integer("image_size", 0, 0),
                  .resize = data.get_integer("resize", 0, 0),
                  .augmentation = read_augmentation(data.table("augment", false)),
-                 .warn = [](const std::string& line) { fmt::print(stderr, "\n{}\n", line); }};
+                 .warn = [warn = recipe.warn](const std::string& line) { (*warn)(line); }};
   data.finish();
   const Config model = config.table("model");
   if (model.has("checkpoint")) {
@@ -119,6 +125,7 @@ class Pipeline {
       : options_(options), recipe_(recipe), interrupted_(interrupted), console_(paths::log(options.out)) {}
 
   json run(Model model, const datasets::Split& data) {
+    *recipe_.warn = [this](const std::string& line) { console_.line(line); };
     for (const std::string& note : data.notes) console_.line(note);
     model_name_ = model.network.name();
     console_.line(fmt::format("{}: {} on {}, {} training images, seed {}", recipe_.name, model_name_,
@@ -141,7 +148,8 @@ class Pipeline {
 
   // Stage 0 is the checkpoint that the recipe starts from, where it does.
   fs::path folder(size_t number) const {
-    return paths::stage(options_.out, number, number == 0 ? "checkpoint" : recipe_.stages[number - 1].type);
+    return paths::stage(options_.out, number,
+                        number == 0 ? kCheckpointStage : recipe_.stages[number - 1].type);
   }
 
   size_t skip_finished() {
@@ -227,7 +235,10 @@ json run(const RunOptions& options, const std::atomic<bool>& interrupted) {
   static_cast<void>(backend(options.device));
   std::optional<Model> model;
   if (!recipe.checkpoint.empty()) {
-    model = load(recipe.checkpoint, options.device).model;
+    // A resumed run goes on from its own copy, whatever became of the file.
+    const fs::path copy = paths::stage(options.out, 0, kCheckpointStage);
+    model = options.resume && fs::exists(paths::done(copy)) ? load_model(copy, options.device)
+                                                            : load(recipe.checkpoint, options.device).model;
     prefer_normalisation_of(model->network, recipe.data);
   }
   const datasets::Split data = datasets::load(recipe.data_name, recipe.data);
@@ -244,8 +255,8 @@ json run(const RunOptions& options, const std::atomic<bool>& interrupted) {
         "[model] '{}' takes images {} of {} classes; '{}' has images {} of {} classes", network.name(),
         network.image().to_string(), network.classes(), recipe.data_name, image.to_string(), classes);
   network.set_normalisation(data.normalisation);
-  if (network.labels().empty()) network.set_labels(data.labels);
-  for (const RecipeStage& stage : recipe.stages) stage.stage->check(network);
+  network.set_labels(data.labels);
+  for (const RecipeStage& stage : recipe.stages) stage.stage->check(network, data);
   claim(options.out, recipe.text, options.resume);
   return Pipeline(options, recipe, interrupted).run(std::move(*model), data);
 }

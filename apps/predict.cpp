@@ -68,8 +68,16 @@ void predict(const PredictOptions& options) {
 
   TextTable table({"image", "class", "probability"});
   nlohmann::json document = nlohmann::json::array();
+  size_t unreadable = 0;
   for (const std::string& file : options.images) {
-    const Variable x = prepare(file, image, *network.normalisation());
+    Variable x;
+    try {
+      x = prepare(file, image, *network.normalisation());
+    } catch (const Error& error) {
+      fmt::print(stderr, "{}\n", error.what());
+      ++unreadable;
+      continue;
+    }
     const auto probabilities = ops::softmax(network.forward(x, {})).value().to_vector<float>();
     std::vector<size_t> order(probabilities.size());
     std::iota(order.begin(), order.end(), size_t{0});
@@ -84,6 +92,7 @@ void predict(const PredictOptions& options) {
     document.push_back({{"image", file}, {"classes", classes}});
   }
   print(options.as_json ? document.dump(1) + "\n" : table.text());
+  check(unreadable == 0, "[predict] {} of {} images cannot be read", unreadable, options.images.size());
 }
 
 }  // namespace
@@ -93,7 +102,9 @@ void add_predict(CLI::App& program) {
   app->footer("Example:\n  espalier predict resnet20.safetensors cat.jpg dog.png --top 3");
   auto options = std::make_shared<PredictOptions>();
   app->add_option("model", options->model, "a .safetensors or .esp file")->required();
-  app->add_option("images", options->images, "JPEG, PNG or BMP files")->required();
+  app->add_option("images", options->images,
+                  "JPEG, PNG or BMP files; of another size than the model's: resized, and the middle kept")
+      ->required();
   app->add_option("--top", options->top, "how many classes to name")
       ->check(CLI::Range(1, 1 << 16))
       ->capture_default_str();

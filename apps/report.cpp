@@ -8,6 +8,7 @@ using nlohmann::json;
 
 json measure(Model& model, const Evaluation& evaluation, uint64_t bytes) {
   return {{"accuracy", evaluation.accuracy()},
+          {"top5_accuracy", evaluation.top5_accuracy()},
           {"loss", evaluation.loss},
           {"images", evaluation.images},
           {"parameters", model.network.parameter_count()},

@@ -14,7 +14,7 @@ std::span<const StageRow> stages() {
        "learning_rate, "
        "label_smoothing, distillation {teacher, temperature, weight}, ema_decay, keep (last, best), "
        "checkpoint_seconds, optimizer {kind, momentum, nesterov, beta1, beta2, epsilon, weight_decay, "
-       "decay_biases_and_norms}, "
+       "weight_decay_layers {name = decay}, decay_biases_and_norms, clip_norm}, "
        "schedule {kind, warmup_epochs, ...}",
        make_train_stage},
       {"prune",

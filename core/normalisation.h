@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <vector>
 
 namespace espalier {
@@ -9,6 +11,13 @@ namespace espalier {
 struct Normalisation {
   std::vector<double> mean, standard_deviation;
   bool operator==(const Normalisation&) const = default;
+
+  // This one, its empty parts taken from `other`.
+  Normalisation or_else(const Normalisation& other) const;
 };
+
+// Throws Error, beginning with `origin`, unless there are `channels` means and standard deviations, all
+// finite and the latter positive.
+void check_normalisation(const Normalisation& normalisation, int64_t channels, const std::string& origin);
 
 }  // namespace espalier

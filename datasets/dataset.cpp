@@ -39,17 +39,6 @@ int32_t Dataset::get_view(int64_t index, const ChooseView& choose, std::span<flo
   return label;
 }
 
-void check_normalisation(const Normalisation& normalisation, int64_t channels, const std::string& origin) {
-  const auto& [mean, deviation] = normalisation;
-  const auto due = static_cast<size_t>(channels);
-  check(mean.size() == due && deviation.size() == due,
-        "[dataset] {}: {} means and {} standard deviations for {} channels", origin, mean.size(),
-        deviation.size(), channels);
-  for (size_t channel = 0; channel < due; ++channel)
-    check(deviation[channel] > 0, "[dataset] {}: standard deviation {} of channel {}; expected > 0", origin,
-          deviation[channel], channel);
-}
-
 std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> whole, std::vector<int64_t> indices) {
   for (int64_t index : indices)
     check(index >= 0 && index < whole->size(), "[subset] image {} of a data set of {}", index, whole->size());

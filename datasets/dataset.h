@@ -41,10 +41,6 @@ class Dataset {
 // The images of `whole` at `indices`, in that order.
 std::shared_ptr<const Dataset> subset(std::shared_ptr<const Dataset> whole, std::vector<int64_t> indices);
 
-// Throws Error, beginning with "[dataset] `origin`", unless there are `channels` means and as many positive
-// standard deviations.
-void check_normalisation(const Normalisation& normalisation, int64_t channels, const std::string& origin);
-
 struct Split {
   std::shared_ptr<const Dataset> train;
   std::shared_ptr<const Dataset> validation;  // null unless images were held out

@@ -19,7 +19,7 @@ struct Download {
 // attempt left in <target>.part is kept and the rest asked for; a server that sends the whole file instead is
 // taken at its word. Calls `progress` with how many bytes are there. Tries once. Throws Error, naming the
 // address: when the transfer breaks off (<target>.part stays, for the next attempt), when the server answers
-// with an error, and when size or checksum are not those expected (<target>.part is removed).
+// with an error or another size, and when the checksum is not the one expected (<target>.part is removed).
 void download(const Download& file, const std::function<void(uint64_t bytes)>& progress = {});
 
 // The MD5 of a file, as Download::md5.

@@ -1,6 +1,6 @@
 #include "datasets/get.h"
 
-#include <algorithm>
+#include <vector>
 
 #include "core/error.h"
 #include "datasets/archive.h"
@@ -11,14 +11,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What the loader reads of a published file, below its folder.
-std::span<const std::string_view> wanted(const PublishedFile& file) {
-  return file.members.empty() ? std::span(&file.name, 1) : file.members;
-}
-
-bool is_there(const PublishedFile& file, const fs::path& folder) {
-  return std::ranges::all_of(wanted(file),
-                             [&](std::string_view name) { return fs::is_regular_file(folder / name); });
+// What the loader reads of a published file, below its folder, and does not find there.
+std::vector<std::string_view> missing_parts(const PublishedFile& file, const fs::path& folder) {
+  const std::span<const std::string_view> wanted =
+      file.members.empty() ? std::span(&file.name, 1) : file.members;
+  std::vector<std::string_view> missing;
+  for (const std::string_view name : wanted)
+    if (!fs::is_regular_file(folder / name)) missing.push_back(name);
+  return missing;
 }
 
 }  // namespace
@@ -32,11 +32,13 @@ bool get(const Source& source, const fs::path& data_dir, const std::string& mirr
   const fs::path folder = data_dir / published.folder;
   bool missing = false;
   for (const PublishedFile& file : published.files) {
-    if (is_there(file, folder)) continue;
+    const std::vector<std::string_view> absent = missing_parts(file, folder);
+    if (absent.empty()) continue;
     missing = true;
     fs::create_directories(folder);
     const fs::path target = folder / file.name;
-    if (fs::is_regular_file(target)) {  // an archive that was not unpacked to its end, or came another way
+    const bool was_there = fs::is_regular_file(target);
+    if (was_there) {  // an archive that was not unpacked to its end, or came another way
       const std::string md5 = file_md5(target);
       check(md5 == file.md5, "[data] {}: the checksum (MD5) is {}, expected {}; remove it to fetch it anew",
             target.string(), md5, file.md5);
@@ -50,8 +52,8 @@ bool get(const Source& source, const fs::path& data_dir, const std::string& mirr
                });
     }
     if (file.members.empty()) continue;
-    unpack(target, file.members, folder);
-    fs::remove(target);
+    unpack(target, absent, folder);
+    if (!was_there) fs::remove(target);
   }
   return missing;
 }

@@ -75,7 +75,7 @@ std::shared_ptr<const Dataset> open_images(ImageFolder folder, ImageFilesOptions
         "[images] image_size = {}; expected 1 to {}", options.image_size, kLargest);
   check(options.resize >= options.image_size && options.resize <= kLargest,
         "[images] resize = {}; expected image_size = {} to {}", options.resize, options.image_size, kLargest);
-  check_normalisation(options.normalisation, kChannels, "the images");
+  check_normalisation(options.normalisation, kChannels, "[images]");
   const std::vector<std::string> failures =
       try_each(folder.images.size(), [&](size_t i) { check_image_header(folder.images[i].path); });
   note_failures(failures, options.strict, notes);

@@ -21,7 +21,7 @@ MemoryDataset::MemoryDataset(MemoryImages images, const std::string& origin) : i
           images_.classes - 1);
 
   const auto channels = static_cast<size_t>(shape[2]);
-  check_normalisation(images_.normalisation, shape[2], origin);
+  check_normalisation(images_.normalisation, shape[2], "[dataset] " + origin);
   tables_.resize(channels);
   for (size_t channel = 0; channel < channels; ++channel)
     for (size_t byte = 0; byte < 256; ++byte)

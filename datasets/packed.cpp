@@ -79,8 +79,9 @@ std::string fingerprint(const ImageFolders& folders) {
     for (const auto& [path, label] : folder.images) {
       std::error_code vanished;  // a size that no file has
       const uint64_t size = fs::file_size(path, vanished);
-      hash.add(fmt::format("{}/{}/{}\n{}\n", part, folder.classes[static_cast<size_t>(label)],
-                           path.filename().string(), size));
+      const auto written = fs::last_write_time(path, vanished).time_since_epoch();
+      hash.add(fmt::format("{}/{}/{}\n{}\n{}\n", part, folder.classes[static_cast<size_t>(label)],
+                           path.filename().string(), size, written.count()));
     }
   };
   add(folders.train, "train");

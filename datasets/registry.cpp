@@ -64,12 +64,6 @@ Split load(std::string_view name, const DataOptions& options) {
   return split;
 }
 
-Normalisation either(Normalisation asked, const Normalisation& own) {
-  if (asked.mean.empty()) asked.mean = own.mean;
-  if (asked.standard_deviation.empty()) asked.standard_deviation = own.standard_deviation;
-  return asked;
-}
-
 std::vector<std::filesystem::path> candidate_folders(const DataOptions& options, std::string_view subfolder) {
   std::vector<std::filesystem::path> roots;
   if (!options.data_dir.empty()) {

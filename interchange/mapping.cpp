@@ -29,6 +29,11 @@ std::optional<Shape> flattened_image(const Network& network, size_t index,
       "flatten", "relu", "relu6", "sigmoid", "tanh", "softmax", "dropout", "batch_norm", "add", "multiply"};
   const auto& node = network.nodes()[index];
   const int input = node.inputs.front();
+  const auto image_of = [&](int each) { return each < 0 ? std::nullopt : before[static_cast<size_t>(each)]; };
+  check(
+      std::ranges::all_of(node.inputs, [&](int each) { return image_of(each) == image_of(input); }),
+      "[interchange] layer '{}' joins flattened images and others; the order of its output is not translated",
+      node.layer->name());
   if (node.type == "flatten") {
     const Shape& image = network.image();
     const Shape from = input < 0 ? Shape{1, image[0], image[1], image[2]}

@@ -1,6 +1,5 @@
 #include "layers/network.h"
 
-#include <cmath>
 #include <utility>
 
 #include "core/error.h"
@@ -15,6 +14,16 @@ namespace {
 constexpr size_t kMaxLayers = 10'000;
 constexpr int64_t kMaxActivation = int64_t{1} << 28;  // elements of one image's activation
 constexpr int64_t kMaxParameters = int64_t{1} << 33;
+
+// A description is JSON, which is UTF-8.
+bool is_utf8(const std::string& text) {
+  try {
+    static_cast<void>(json(text).dump());
+    return true;
+  } catch (const json::exception&) {
+    return false;
+  }
+}
 
 }  // namespace
 
@@ -67,20 +76,14 @@ int64_t Network::classes() const {
 }
 
 void Network::set_normalisation(Normalisation normalisation) {
-  const auto channels = static_cast<size_t>(image_[2]);
-  check(normalisation.mean.size() == channels && normalisation.standard_deviation.size() == channels,
-        "[network] {} means and {} standard deviations for images of {} channels", normalisation.mean.size(),
-        normalisation.standard_deviation.size(), channels);
-  for (const double mean : normalisation.mean) check(std::isfinite(mean), "[network] a mean of {}", mean);
-  for (const double deviation : normalisation.standard_deviation)
-    check(std::isfinite(deviation) && deviation > 0, "[network] a standard deviation of {}; expected > 0",
-          deviation);
+  check_normalisation(normalisation, image_[2], "[network] normalisation");
   normalisation_ = std::move(normalisation);
 }
 
 void Network::set_labels(std::vector<std::string> labels) {
   check(static_cast<int64_t>(labels.size()) == classes(), "[network] {} labels for {} classes", labels.size(),
         classes());
+  for (size_t i = 0; i < labels.size(); ++i) check(is_utf8(labels[i]), "[network] label {} is not UTF-8", i);
   labels_ = std::move(labels);
 }
 

@@ -51,7 +51,8 @@ class Network {
 
   // How the images that the network was trained on were normalised, and what its classes are called, where
   // that is known. Both are part of the description. The setters throw Error for a normalisation of another
-  // number of channels, standard deviations that are not positive, or another number of labels than classes.
+  // number of channels, standard deviations that are not positive, another number of labels than classes, or
+  // one that is not UTF-8.
   const std::optional<Normalisation>& normalisation() const { return normalisation_; }
   const std::vector<std::string>& labels() const { return labels_; }
   void set_normalisation(Normalisation normalisation);

@@ -15,7 +15,7 @@ libfmt-dev              module  fmt
 libspdlog-dev           module  spdlog
 zlib1g-dev              module  zlib
 libstb-dev              module  stb
-libturbojpeg0-dev       module  libturbojpeg
+libjpeg-dev             module  libjpeg
 libisal-dev             module  libisal
 libcurl4-openssl-dev    module  libcurl
 libssl-dev              module  libcrypto
@@ -89,7 +89,7 @@ require_packages() {
 # shellcheck disable=SC2034  # used by those who source this
 build_packages=(g++ cmake ninja-build pkg-config libopenblas-openmp-dev libtomlplusplus-dev libcli11-dev
   nlohmann-json3-dev libfmt-dev libspdlog-dev zlib1g-dev libisal-dev libcurl4-openssl-dev libssl-dev
-  libarchive-dev libstb-dev libturbojpeg0-dev)
+  libarchive-dev libstb-dev libjpeg-dev)
 
 if command -v ccache >/dev/null; then
   export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}

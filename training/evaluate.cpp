@@ -8,7 +8,8 @@ namespace espalier {
 
 namespace {
 
-// Rows in which fewer than five logits are larger than the label's, or as large and before it.
+// Rows in which fewer than five logits are larger than the label's, as large and before it, or not to be
+// compared (NaN).
 int64_t count_top5(const Tensor& logits, const Tensor& labels) {
   const std::vector<float> values = logits.to_vector<float>();
   const std::vector<int32_t> targets = labels.to_vector<int32_t>();
@@ -19,7 +20,7 @@ int64_t count_top5(const Tensor& logits, const Tensor& labels) {
     const auto label = static_cast<size_t>(targets[row]);
     int larger = 0;
     for (size_t i = 0; i < classes; ++i)
-      larger += logit[i] > logit[label] || (logit[i] == logit[label] && i < label);
+      larger += i != label && !(logit[i] < logit[label] || (logit[i] == logit[label] && i > label));
     count += larger < 5;
   }
   return count;

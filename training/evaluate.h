@@ -22,7 +22,7 @@ struct Evaluation {
   }
 };
 
-// Top-1 over the whole of `data`, in evaluation mode.
+// Top-1 and top-5 over the whole of `data`, in evaluation mode.
 Evaluation evaluate(layers::Network& network, const std::shared_ptr<const datasets::Dataset>& data,
                     Device device, int64_t batch_size = 256);
 

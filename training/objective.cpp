@@ -5,8 +5,7 @@
 
 namespace espalier {
 
-Objective::Objective(const ObjectiveOptions& options, const layers::Network& student,
-                     const Normalisation& normalisation, Device device)
+Objective::Objective(const ObjectiveOptions& options, const layers::Network& student, Device device)
     : options_(options) {
   const std::filesystem::path& file = options.distillation.teacher;
   if (file.empty()) return;
@@ -14,12 +13,11 @@ Objective::Objective(const ObjectiveOptions& options, const layers::Network& stu
   check(teacher_->image() == student.image() && teacher_->classes() == student.classes(),
         "{}: the teacher takes images {} of {} classes; the student {} of {}", file.string(),
         teacher_->image().to_string(), teacher_->classes(), student.image().to_string(), student.classes());
-  check(
-      !teacher_->normalisation() || normalisation.mean.empty() || *teacher_->normalisation() == normalisation,
-      "{}: the teacher expects pixels of mean {} and standard deviation {}; the data has {} and {}",
-      file.string(), fmt::join(teacher_->normalisation()->mean, ", "),
-      fmt::join(teacher_->normalisation()->standard_deviation, ", "), fmt::join(normalisation.mean, ", "),
-      fmt::join(normalisation.standard_deviation, ", "));
+  const auto &theirs = teacher_->normalisation(), &ours = student.normalisation();
+  check(!theirs || !ours || *theirs == *ours,
+        "{}: the teacher expects pixels of mean {} and standard deviation {}; the student of {} and {}",
+        file.string(), fmt::join(theirs->mean, ", "), fmt::join(theirs->standard_deviation, ", "),
+        fmt::join(ours->mean, ", "), fmt::join(ours->standard_deviation, ", "));
 }
 
 ops::CrossEntropy Objective::operator()(const Variable& logits, const datasets::Batch& batch) {

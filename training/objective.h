@@ -26,10 +26,9 @@ struct ObjectiveOptions {
 // under mixup, or its mixture with distillation. Correct answers are counted against the first labels.
 class Objective {
  public:
-  // Loads the teacher, where there is one, onto the device. Throws Error when it cannot stand beside
-  // `student` or expects other normalised pixels than `normalisation` makes (unless either is unknown).
-  Objective(const ObjectiveOptions& options, const layers::Network& student,
-            const Normalisation& normalisation, Device device);
+  // Loads the teacher, where there is one, onto the device. Throws Error when it takes other images than
+  // `student`, or, where both say so, other normalised ones.
+  Objective(const ObjectiveOptions& options, const layers::Network& student, Device device);
 
   // `logits` are the student's for `batch`.
   ops::CrossEntropy operator()(const Variable& logits, const datasets::Batch& batch);

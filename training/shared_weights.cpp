@@ -39,8 +39,11 @@ void SharedWeights::bind() {
 
 void SharedWeights::materialise() {
   const NoGradient no_gradient;
-  for (Shared& shared : shared_)
+  for (Shared& shared : shared_) {
+    shared.codebook->centroids =
+        shared.centroids.value();  // whoever averages weights puts another tensor there
     shared.weight->variable = Variable(ops::gather(shared.centroids, shared.codebook->codes).value(), true);
+  }
 }
 
 }  // namespace espalier

@@ -55,9 +55,9 @@ struct StageContext {
 class Stage {
  public:
   virtual ~Stage() = default;
-  // Throws Error when the options do not fit the network that the recipe begins with. Called for every stage
-  // before the first runs.
-  virtual void check(const layers::Network& /*network*/) const {}
+  // Throws Error when the options do not fit the network that the recipe begins with, or its data. Called for
+  // every stage before the first runs.
+  virtual void check(const layers::Network& /*network*/, const datasets::Split& /*data*/) const {}
   virtual void run(StageContext& context) = 0;
 };
 

@@ -63,7 +63,7 @@ class Training {
         options_(options),
         before_epoch_(before_epoch),
         device_(context.model.device()),
-        objective_(options.objective, context.model.network, context.data.normalisation, device_),
+        objective_(options.objective, context.model.network, device_),
         loader_(context.data.train, {.batch_size = options.batch_size,
                                      .shuffle = true,
                                      .mixup = options.mixup,
@@ -73,8 +73,7 @@ class Training {
           "[train] network '{}' tells {} classes apart; the data has {}", context.model.network.name(),
           context.model.network.classes(), context.data.train->classes());
     check(loader_.batches_per_epoch() > 0, "[train] no training images");
-    check(!options.keep_best || context.data.validation != nullptr,
-          "[train] keep = \"best\" without validation images; expected [data] validation > 0");
+    check_train_options(options, context.model.network, context.data);
     const bool resumed = std::filesystem::exists(paths::checkpoint(context.folder));
     if (resumed) load_constraints();
     shared_.emplace(context.model);
@@ -303,7 +302,9 @@ class Training {
 class TrainStage final : public Stage {
  public:
   explicit TrainStage(const Config& config) : options_(read_train_options(config, TrainOptions{}.epochs)) {}
-  void check(const layers::Network& network) const override { check_train_options(options_, network); }
+  void check(const layers::Network& network, const datasets::Split& data) const override {
+    check_train_options(options_, network, data);
+  }
   void run(StageContext& context) override { train(context, options_); }
 
  private:

@@ -26,11 +26,13 @@ struct TrainOptions {
 
 // Reads epochs, batch_size, mixup, accumulate, label_smoothing, distillation (teacher, temperature, weight),
 // ema_decay, keep, checkpoint_seconds, optimizer (kind, momentum, nesterov, beta1, beta2, epsilon,
-// weight_decay, decay_biases_and_norms), learning_rate, schedule (kind and its numbers) of a stage's table.
+// weight_decay, weight_decay_layers, decay_biases_and_norms, clip_norm), learning_rate, schedule (kind and
+// its numbers) of a stage's table.
 TrainOptions read_train_options(const Config& config, int64_t default_epochs);
-// Throws Error when the options name layers that the network does not have, or a teacher that does not fit
-// it.
-void check_train_options(const TrainOptions& options, const layers::Network& network);
+// Throws Error when the options name layers that the network does not have, a teacher that does not fit it,
+// or validation images that the data do not hold out.
+void check_train_options(const TrainOptions& options, const layers::Network& network,
+                         const datasets::Split& data);
 
 // Called before each epoch (from 0); may change the masks and codes of context.model, returning true when it
 // did.

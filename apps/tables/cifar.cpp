@@ -5,6 +5,7 @@
 #include "apps/text_table.h"
 #include "core/config.h"
 #include "core/error.h"
+#include "training/trainer.h"
 
 namespace espalier::apps {
 
@@ -25,7 +26,8 @@ constexpr Peer kPeers[] = {
 int64_t epochs_of(const json& run) {
   const Config settings = Config::from_text(run.at("settings").get<std::string>(), "settings");
   int64_t epochs = 0;
-  for (const Config& stage : settings.tables("stage")) epochs += stage.get_integer("epochs", 0);
+  for (const Config& stage : settings.tables("stage"))
+    epochs += stage.get_integer("epochs", TrainOptions{}.epochs);
   return epochs;
 }
 
@@ -35,6 +37,13 @@ std::string cifar_table(const std::vector<json>& summaries) {
   TextTable table(
       {"network", "recipe", "epochs", "seed", "start", "PyTorch", "end", "PyTorch", "PyTorch's training"});
   std::set<std::string> commits, machines;
+  for (const json& run : summaries)
+    check(std::ranges::any_of(kPeers,
+                              [&](const Peer& peer) {
+                                return run.at("recipe") == peer.recipe && run.at("model") == peer.model;
+                              }),
+          "[table] the run '{}' of '{}' is none of this table's", run.at("recipe").get<std::string>(),
+          run.at("model").get<std::string>());
   for (const Peer& peer : kPeers) {
     std::vector<json> runs;
     for (const json& run : summaries)

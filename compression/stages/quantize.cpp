@@ -22,9 +22,9 @@ class QuantizeStage final : public Stage {
       layer_bits_[layer] = static_cast<int>(layers.get_integer(layer, {}, 1, 16));
   }
 
-  void check(const layers::Network& network) const override {
+  void check(const layers::Network& network, const datasets::Split& data) const override {
     static_cast<void>(weight_values(network, layer_bits_, bits_, "quantize"));
-    check_train_options(train_, network);
+    check_train_options(train_, network, data);
   }
 
   void run(StageContext& context) override {

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <sstream>
 #include <system_error>
 
 #include "core/error.h"
@@ -150,6 +151,16 @@ void write_file(const std::filesystem::path& path, std::span<const std::byte> by
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, uint64_t limit) {
   return read_whole<std::vector<std::byte>>(path, limit);
+}
+
+std::vector<std::string> read_lines(const std::filesystem::path& path, uint64_t limit) {
+  std::vector<std::string> lines;
+  std::istringstream text(read_text(path, limit));
+  for (std::string line; std::getline(text, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (!line.empty()) lines.push_back(line);
+  }
+  return lines;
 }
 
 std::string read_text(const std::filesystem::path& path, uint64_t limit) {

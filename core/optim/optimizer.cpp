@@ -137,6 +137,19 @@ void Optimizer::set_masks(std::map<std::string, Tensor> masks) {
   masks_ = std::move(masks);
 }
 
+namespace {
+
+// Out of place: two parameters may share one gradient.
+void scale_gradient(Variable& variable, double factor) {
+  const Tensor& gradient = variable.gradient();
+  Tensor scaled(gradient.shape(), gradient.dtype(), gradient.device());
+  scaled.backend().axpby(factor, gradient, 0.0, scaled);
+  variable.clear_gradient();
+  variable.accumulate(scaled);
+}
+
+}  // namespace
+
 void Optimizer::step(double learning_rate, double gradient_factor) {
   ++steps_;
   if (options_.clip_norm > 0) {
@@ -152,10 +165,7 @@ void Optimizer::step(double learning_rate, double gradient_factor) {
                                 : decays                              ? options_.weight_decay
                                                                       : 0.0;
     const auto mask = masks_.find(parameter.name);
-    if (gradient_factor != 1) {
-      Tensor gradient = parameter.variable.gradient();
-      gradient.backend().axpby(gradient_factor, gradient, 0.0, gradient);
-    }
+    if (gradient_factor != 1) scale_gradient(parameter.variable, gradient_factor);
     update(parameter, mask == masks_.end() ? kUnmasked : mask->second, learning_rate, weight_decay);
   }
   clear_gradients();
@@ -169,6 +179,8 @@ double Optimizer::gradient_norm() const {
     Tensor squares(gradient.shape(), gradient.dtype(), gradient.device());
     Tensor total(Shape{}, gradient.dtype(), gradient.device());
     gradient.backend().binary(BinaryOp::multiply, gradient, gradient, squares);
+    if (const auto mask = masks_.find(parameter.name); mask != masks_.end())
+      squares.backend().apply_mask(squares, mask->second);
     gradient.backend().sum(squares, total);
     sum_of_squares += total.item();
   }

@@ -37,7 +37,7 @@ class Optimizer {
   // `gradient_factor` before anything else.
   void step(double learning_rate, double gradient_factor = 1);
   void clear_gradients();
-  double gradient_norm() const;  // ℓ2, over all parameters; 0 without gradients
+  double gradient_norm() const;  // ℓ2, over all that masks do not hold; 0 without gradients
   // The state beside the parameters ("momentum/<parameter>", …), for checkpoints; a parameter that has not
   // moved yet has none. load_state throws Error for a tensor of another shape.
   virtual std::map<std::string, Tensor> state() const = 0;

@@ -1,6 +1,5 @@
 #include "datasets/cifar.h"
 
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,7 +93,7 @@ std::shared_ptr<const Dataset> read(const Flavour& flavour, const fs::path& fold
                       .classes = flavour.format.classes,
                       .pixels = std::move(images.pixels),
                       .labels = std::move(images.labels),
-                      .normalisation = either(options.normalisation, flavour.normalisation)};
+                      .normalisation = options.normalisation.or_else(flavour.normalisation)};
   return std::make_shared<MemoryDataset>(std::move(memory), folder.string());
 }
 
@@ -103,9 +102,7 @@ std::vector<std::string> read_labels(const fs::path& path, int classes) {
   std::vector<std::string> labels;
   std::error_code unreadable;  // counts as absent
   if (fs::is_regular_file(path, unreadable)) {
-    std::istringstream text(read_text(path));
-    for (std::string line; std::getline(text, line);)
-      if (!line.empty()) labels.push_back(line);
+    labels = read_lines(path);
     check(labels.size() == static_cast<size_t>(classes), "[cifar] {}: {} names of classes; expected {}",
           path.string(), labels.size(), classes);
   }
@@ -118,7 +115,7 @@ Split load(const Flavour& flavour, const DataOptions& options) {
   const fs::path folder = find(flavour, options);
   return {.train = read(flavour, folder, flavour.train, options),
           .test = read(flavour, folder, flavour.test, options),
-          .normalisation = either(options.normalisation, flavour.normalisation),
+          .normalisation = options.normalisation.or_else(flavour.normalisation),
           .labels = read_labels(folder / flavour.label_file, flavour.format.classes)};
 }
 

@@ -79,7 +79,7 @@ Split on_demand(const fs::path& root, const Normalisation& normalisation, const 
 }
 
 Split read_split(const fs::path& root, const Normalisation& own, const DataOptions& options) {
-  const Normalisation normalisation = either(options.normalisation, own);
+  const Normalisation normalisation = options.normalisation.or_else(own);
   return options.image_size > 0 ? on_demand(root, normalisation, options)
                                 : in_memory(root, normalisation, options);
 }

@@ -120,7 +120,7 @@ std::shared_ptr<const Dataset> read(const Flavour& flavour, const fs::path& imag
                    .classes = kClasses,
                    .pixels = std::move(images.values),
                    .labels = {labels.values.begin(), labels.values.end()},
-                   .normalisation = either(options.normalisation, flavour.normalisation())},
+                   .normalisation = options.normalisation.or_else(flavour.normalisation())},
       labels_path.string());
 }
 
@@ -128,7 +128,7 @@ Split load(const Flavour& flavour, const DataOptions& options) {
   const auto [train_images, train_labels, test_images, test_labels] = find(flavour, options);
   return {.train = read(flavour, train_images, train_labels, options),
           .test = read(flavour, test_images, test_labels, options),
-          .normalisation = either(options.normalisation, flavour.normalisation()),
+          .normalisation = options.normalisation.or_else(flavour.normalisation()),
           .labels = {flavour.labels.begin(), flavour.labels.end()}};
 }
 

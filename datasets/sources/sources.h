@@ -24,7 +24,4 @@ Split load_image_folder(const std::filesystem::path& root, const DataOptions& op
 // /usr/share/datasets.
 std::vector<std::filesystem::path> candidate_folders(const DataOptions& options, std::string_view subfolder);
 
-// The normalisation asked for, its empty parts the data set's own.
-Normalisation either(Normalisation asked, const Normalisation& own);
-
 }  // namespace espalier::datasets

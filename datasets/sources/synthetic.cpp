@@ -113,7 +113,7 @@ class Painter {
 };
 
 Normalisation normalisation(const DataOptions& options) {
-  return either(options.normalisation, {{kMean}, {kStandardDeviation}});
+  return options.normalisation.or_else({{kMean}, {kStandardDeviation}});
 }
 
 std::shared_ptr<const Dataset> draw(std::string_view split, int64_t count, const DataOptions& options) {

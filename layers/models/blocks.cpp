@@ -20,6 +20,12 @@ void add_conv(Network& network, const std::string& name, const Conv& conv, const
               input.empty() ? std::vector<std::string>{} : std::vector{input});
 }
 
+void add_selection(Network& network, const std::string& name, const Selection& selection) {
+  nlohmann::json attributes = nlohmann::json::object();
+  if (!selection.empty()) attributes["channels"] = selection;
+  network.add("select_channels", name, attributes);
+}
+
 const std::string& last_name(const Network& network) {
   return network.nodes().back().layer->name();
 }

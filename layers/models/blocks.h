@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "layers/network.h"
 
@@ -27,6 +28,10 @@ struct Conv {
 };
 // Reads the layer named `input`, or the one added last where it is empty.
 void add_conv(Network& network, const std::string& name, const Conv& conv, const std::string& input = {});
+
+// What a layer that selects channels passes on: an increasing list of indices, or, empty, all.
+using Selection = std::vector<int>;
+void add_selection(Network& network, const std::string& name, const Selection& selection);
 
 // The name and the channels of the layer added last.
 const std::string& last_name(const Network& network);

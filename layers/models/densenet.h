@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "layers/models/blocks.h"
-#include "layers/models/preresnet.h"
 
 namespace espalier::layers {
 

@@ -23,7 +23,7 @@ void add_inverted_residual(Network& network, const std::string& name, const Mobi
   const std::string input = last_name(network), sequence = name + ".conv";
   const int channels_in = last_channels(network);
   int index = 0;
-  if (block.expanded != channels_in)
+  if (block.expands)
     add_unit(network, numbered(sequence, index++), 0, {.channels = block.expanded, .kernel = 1}, "relu6");
   add_unit(network, numbered(sequence, index++), 0,
            {.channels = block.expanded, .stride = block.stride, .groups = block.expanded}, "relu6");
@@ -70,7 +70,10 @@ MobileNetV2Widths mobilenet_v2_widths(double width) {
   for (const Row& row : kRows)
     for (int i = 0; i < row.blocks; ++i) {
       const int channels = rounded_to_eight(row.channels, width);
-      widths.blocks.push_back({channels_in * row.expansion, channels, i == 0 ? row.stride : 1});
+      widths.blocks.push_back({.expanded = channels_in * row.expansion,
+                               .expands = row.expansion != 1,
+                               .channels = channels,
+                               .stride = i == 0 ? row.stride : 1});
       channels_in = channels;
     }
   return widths;

@@ -20,7 +20,8 @@ Network mobilenet_v1(const MobileNetV1Widths& widths, const ModelOptions& option
 struct MobileNetV2Widths {
   int stem = 32;
   struct Block {
-    int expanded;  // channels of the depthwise convolution; those of the block's input: it is not expanded
+    int expanded;  // channels of the depthwise convolution
+    bool expands;  // by a pointwise convolution before it; otherwise `expanded` is what the block reads
     int channels;
     int stride;
   };

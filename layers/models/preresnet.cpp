@@ -37,12 +37,6 @@ void add_block(Network& network, const std::string& name, const PreResNetWidths:
 
 }  // namespace
 
-void add_selection(Network& network, const std::string& name, const Selection& selection) {
-  nlohmann::json attributes = nlohmann::json::object();
-  if (!selection.empty()) attributes["channels"] = selection;
-  network.add("select_channels", name, attributes);
-}
-
 PreResNetWidths preresnet_widths(int depth, double width) {
   PreResNetWidths widths{.stem = scaled(16, width)};
   for (size_t stage = 0; stage < widths.stages.size(); ++stage) {

@@ -8,9 +8,6 @@
 
 namespace espalier::layers {
 
-// What a layer that selects channels passes on: an increasing list of indices, or, empty, all.
-using Selection = std::vector<int>;
-
 struct PreResNetWidths {
   int stem = 16;
   std::array<int, 3> stages = {64, 128, 256};  // channels between blocks
@@ -29,8 +26,5 @@ PreResNetWidths preresnet_widths(int depth, double width);
 // fc. Throws Error for a depth that is not 9 n + 2.
 Network preresnet(const std::string& name, int depth, const PreResNetWidths& widths,
                   const ModelOptions& options);
-
-// Adds a channel selection; `selection` empty: all.
-void add_selection(Network& network, const std::string& name, const Selection& selection);
 
 }  // namespace espalier::layers

@@ -52,9 +52,9 @@ class PruneStage final : public Stage {
                     rounds_);
   }
 
-  void check(const layers::Network& network) const override {
+  void check(const layers::Network& network, const datasets::Split& data) const override {
     static_cast<void>(weight_values(network, layer_density_, density_, "prune"));
-    check_train_options(train_, network);
+    check_train_options(train_, network, data);
   }
 
   void run(StageContext& context) override {

@@ -436,7 +436,45 @@ TEST_CASE("a recipe that starts from a checkpoint reports it first and normalise
   CHECK(stages[0].at("stage") == "0-checkpoint");
   CHECK(stages[0].at("accuracy") == summary("first").at("stages").back().at("accuracy"));
   CHECK(summary("second").at("model") == "lenet_300_100");
-  CHECK(run_recipe("third", checkpoint + "\nname = \"lenet5\"").text.find("name") != std::string::npos);
+
+  // A run that had no more than its copy of the checkpoint goes on without the file.
+  fs::create_directories(folder / "third");
+  fs::copy(folder / "second/0-checkpoint", folder / "third/0-checkpoint", fs::copy_options::recursive);
+  fs::copy(folder / "second/recipe.toml", folder / "third/recipe.toml");
+  fs::remove(folder / "first/model.safetensors");
+  const Outcome resumed = espalier_command(fmt::format(
+      "run '{}' --out '{}' --resume", (folder / "recipe.toml").string(), (folder / "third").string()));
+  INFO(resumed.text);
+  REQUIRE(resumed.code == 0);
+  CHECK(read_file(folder / "third/model.safetensors") == read_file(folder / "second/model.safetensors"));
+  CHECK(run_recipe("fourth", checkpoint + "\nname = \"lenet5\"").text.find("name") != std::string::npos);
+}
+
+TEST_CASE("the CIFAR table shows runs beside PyTorch and refuses others") {
+  const test::TemporaryFolder folder;
+  const auto write_summary = [&](const std::string& model) {
+    const nlohmann::json stage = {{"stage", "0-checkpoint"}, {"accuracy", 0.8103}};
+    nlohmann::json end = stage;
+    end["stage"] = "1-train";
+    end["accuracy"] = 0.871;
+    write_file(folder / "summary.json",
+               nlohmann::json{{"recipe", "finetune"},
+                              {"model", model},
+                              {"data", "cifar10-jpeg"},
+                              {"seed", 3},
+                              {"commit", "abc"},
+                              {"machine", {{"processor", "some"}, {"threads", 2}}},
+                              {"settings", "[[stage]]\ntype = 'train'\nepochs = 2\n"},
+                              {"stages", {stage, end}}}
+                   .dump());
+    return espalier_command("table cifar '" + (folder / "summary.json").string() + "'");
+  };
+  const Outcome table = write_summary("resnet20");
+  INFO(table.text);
+  CHECK(table.code == 0);
+  CHECK(table.text.find("| 81.03 % | 81.03 % | 87.10 % | 87.25 % |") != std::string::npos);
+  CHECK(write_summary("vgg16").text.find("the run 'finetune' of 'vgg16' is none of this table's") !=
+        std::string::npos);
 }
 
 TEST_CASE("bench data measures image files and goes without torchvision where there is none") {

@@ -179,6 +179,34 @@ TEST_CASE("gradients longer than clip_norm are scaled down together, shorter one
   }
 }
 
+TEST_CASE("gradients of masked weights do not count towards the norm that is clipped") {
+  std::vector<Parameter> parameters = {{.name = "a.weight",
+                                        .kind = ParameterKind::weight,
+                                        .shape = {2},
+                                        .variable = Variable(Tensor::zeros({2}), true)}};
+  const auto optimizer = make_optimizer({.momentum = 0, .clip_norm = 5}, parameters);
+  optimizer->set_masks({{"a.weight", Tensor::from(std::vector<uint8_t>{1, 0}, {2})}});
+  parameters[0].variable.accumulate(Tensor::from(std::vector<float>{3, 1000}, {2}));
+  CHECK(optimizer->gradient_norm() == 3);
+  optimizer->step(1);
+  CHECK(parameters[0].variable.value().to_vector<float>() == std::vector<float>{-3, 0});
+}
+
+TEST_CASE("two parameters that share a gradient are each scaled once") {
+  std::vector<Parameter> parameters;
+  for (const char* name : {"a.bias", "b.bias"})
+    parameters.push_back({.name = name,
+                          .kind = ParameterKind::bias,
+                          .shape = {1},
+                          .variable = Variable(Tensor::zeros({1}), true)});
+  const auto optimizer = make_optimizer({.momentum = 0}, parameters);
+  const Tensor shared = Tensor::full({1}, 8);
+  for (Parameter& parameter : parameters) parameter.variable.accumulate(shared);
+  optimizer->step(1, 0.5);
+  CHECK(parameters[0].variable.value().item() == -4);
+  CHECK(parameters[1].variable.value().item() == -4);
+}
+
 TEST_CASE("a parameter without a gradient stands still and has no state") {
   Parameter moved = parameter("moved", Tensor::full({1}, 1.0)),
             still = parameter("still", Tensor::full({1}, 1.0));

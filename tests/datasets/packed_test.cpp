@@ -58,13 +58,15 @@ TEST_CASE("packed images are the folder's, with and without the folder beside th
   }
 }
 
-TEST_CASE("the packed file is what is read while the names and sizes of the images stay the same") {
+TEST_CASE("the packed file is what is read while the names, sizes and times of the images stay the same") {
   const test::TemporaryFolder folder;
   write_images(folder.path());
   const Split before = load(folder.path().string(), kPlain);
   write_pack(folder.path());
   const fs::path changed = folder / "train/bee/2.png";
-  write_file(changed, std::string(fs::file_size(changed), 'x'));  // unreadable, and not looked at
+  const auto written = fs::last_write_time(changed);
+  write_file(changed, std::string(fs::file_size(changed), 'x'));  // unreadable
+  fs::last_write_time(changed, written);                          // and not looked at
   const Split fits = load(folder.path().string(), kPlain);
   CHECK(images(*fits.train) == images(*before.train));
   CHECK(fits.notes.empty());
@@ -80,6 +82,10 @@ TEST_CASE("a packed file of other images is named and not used") {
   SECTION("one less") {
     fs::remove(folder / "test/ant/1.png");
     write_file(folder / "test/bee/2.png", test::png_bytes(4, 6));
+  }
+  SECTION("another image of the same size") {
+    const fs::path changed = folder / "train/bee/2.png";
+    fs::last_write_time(changed, fs::last_write_time(changed) + std::chrono::seconds(1));
   }
   SECTION("another name") {
     fs::rename(folder / "train/ant/1.png", folder / "train/ant/4.png");

@@ -47,17 +47,18 @@ TEST_CASE("a network's normalisation and labels are part of its description, and
   CHECK(again.labels() == network.labels());
 
   CHECK_ERROR(network.set_labels({"cat"}), "1 labels for 3 classes");
+  CHECK_ERROR(network.set_labels({"cat", "dog", "gar\xe7on"}), "label 2 is not UTF-8");
   CHECK_ERROR(network.set_normalisation({{0.5, 0.5}, {1, 1}}),
-              "2 means and 2 standard deviations for images of 1 channels");
-  CHECK_ERROR(network.set_normalisation({{0.5}, {0}}), "a standard deviation of 0; expected > 0");
-  CHECK_ERROR(network.set_normalisation({{std::nan("")}, {1}}), "a mean of nan");
+              "2 means and 2 standard deviations for 1 channels");
+  CHECK_ERROR(network.set_normalisation({{0.5}, {0}}), "standard deviation 0 of channel 0; expected > 0");
+  CHECK_ERROR(network.set_normalisation({{std::nan("")}, {1}}), "mean nan of channel 0");
   const auto replaced = [&](const std::string& from, const std::string& to) {
     std::string text = network.description();
     text.replace(text.find(from), from.size(), to);
     return text;
   };
   CHECK_ERROR(Network::from_description(replaced("[0.3081]", "[-1.0]"), "evil"),
-              "evil: [network] a standard deviation");
+              "evil: [network] normalisation: standard deviation -1");
   CHECK_ERROR(Network::from_description(replaced("\"cat\",", ""), "evil"),
               "evil: [network] 2 labels for 3 classes");
   CHECK_ERROR(Network::from_description(replaced("[0.1307]", "7"), "evil"),

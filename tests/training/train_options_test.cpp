@@ -5,6 +5,7 @@
 #include "tests/support/stage_run.h"
 #include "training/evaluate.h"
 #include "training/objective.h"
+#include "training/shared_weights.h"
 #include "training/trainer.h"
 #include "training/weight_average.h"
 
@@ -89,6 +90,73 @@ TEST_CASE("a training with an average ends with it and validates it") {
   CHECK(evaluate(plain.model.network, data.test, Device::cpu).loss != now.loss);
 }
 
+TEST_CASE("averaged centroids are those that the weights have, in every file that training leaves") {
+  auto data = synthetic(200, 50);
+  data.validation = data.test;
+  const auto model = [] {
+    Model shared = plain_model();
+    const Shape shape = shared.network.parameter("fc1.weight").shape;
+    shared.codebooks["fc1.weight"] = {
+        .centroids = random_tensor({8}, 5, DType::float32, Device::cpu, 0.0, 0.1),
+        .codes = random_integers(shape, 4, 0, 8, Device::cpu)};
+    { SharedWeights materialise(shared); }
+    return shared;
+  };
+  for (const bool keep_best : {false, true}) {
+    const TemporaryFolder folder;
+    StageRun run(model(), data, folder.path());
+    const TrainOptions options{.epochs = 3, .batch_size = 20, .ema_decay = 0.8, .keep_best = keep_best};
+    run([&](StageContext& context) { train(context, options); });
+    std::filesystem::create_directories(folder / "saved");
+    save_model(folder / "saved", run.model);  // refuses weights that are not their centroids when it is read
+    CHECK_NOTHROW(load_model(folder / "saved", Device::cpu));
+  }
+}
+
+TEST_CASE("every training option is read from a recipe") {
+  const Config config = Config::from_text(R"(
+epochs = 7
+batch_size = 32
+mixup = 0.2
+accumulate = 4
+label_smoothing = 0.1
+ema_decay = 0.99
+keep = "best"
+learning_rate = 0.3
+distillation = { teacher = "t.safetensors", temperature = 2, weight = 0.5 }
+optimizer = { kind = "sgd", clip_norm = 1.5, weight_decay = 0.01, weight_decay_layers = { fc1 = 0.02 } }
+)",
+                                          "r.toml");
+  const TrainOptions options = read_train_options(config, 1);
+  config.finish();
+  CHECK(options.epochs == 7);
+  CHECK(options.mixup == 0.2);
+  CHECK(options.accumulate == 4);
+  CHECK(options.ema_decay == 0.99);
+  CHECK(options.keep_best);
+  CHECK(options.objective.label_smoothing == 0.1);
+  CHECK(options.objective.distillation.teacher == "t.safetensors");
+  CHECK(options.objective.distillation.temperature == 2);
+  CHECK(options.objective.distillation.weight == 0.5);
+  CHECK(options.optimizer.clip_norm == 1.5);
+  CHECK(options.weight_decay_layers == std::map<std::string, double>{{"fc1", 0.02}});
+
+  const auto read = [](const std::string& text) {
+    const Config each = Config::from_text(text, "r.toml");
+    return read_train_options(each, 1);
+  };
+  CHECK_ERROR(read("keep = \"first\""), "keep is \"first\"; expected");
+  CHECK_ERROR(read("distillation = { temperature = 2 }"), "distillation.teacher is missing");
+  CHECK_ERROR(read("ema_decay = 1"), "ema_decay is 1; expected");
+  const auto check_against = [&](const std::string& text) {
+    check_train_options(read(text), plain_model().network, synthetic(20, 10));
+  };
+  CHECK_ERROR(check_against("optimizer = { weight_decay_layers = { fc9 = 0.1 } }"), "'fc9'");
+  CHECK_ERROR(check_against("keep = \"best\""), "without validation images");
+  CHECK_ERROR(check_against("distillation = { teacher = \"/nowhere/t.safetensors\" }"),
+              "/nowhere/t.safetensors");
+}
+
 TEST_CASE("keep = best ends with the epoch that was best on validation") {
   auto data = synthetic(300, 100);
   data.validation = data.test;
@@ -120,7 +188,7 @@ TEST_CASE("distillation adds the softened divergence from the teacher to the cro
   Model student = plain_model(6);
   constexpr double kTemperature = 3, kWeight = 0.7;
   Objective objective({.distillation = {.teacher = file, .temperature = kTemperature, .weight = kWeight}},
-                      student.network, {}, Device::cpu);
+                      student.network, Device::cpu);
   const Tensor images = random_tensor({4, 28, 28, 1}, 3, DType::float32, Device::cpu);
   const Tensor labels = Tensor::from(std::vector<int32_t>{1, 9, 0, 4}, {4});
   const auto logits_of = [&](Model& model) {
@@ -148,7 +216,7 @@ TEST_CASE("distillation adds the softened divergence from the teacher to the cro
 }
 
 TEST_CASE("under mixup the loss is mixed between both labels") {
-  Objective objective({}, plain_model().network, {}, Device::cpu);
+  Objective objective({}, plain_model().network, Device::cpu);
   const Variable logits(random_tensor({3, 10}, 3, DType::float32, Device::cpu));
   const Tensor labels = Tensor::from(std::vector<int32_t>{1, 9, 0}, {3}),
                other = Tensor::from(std::vector<int32_t>{0, 9, 1}, {3});
@@ -168,15 +236,16 @@ TEST_CASE("a teacher that cannot stand beside the student is an error") {
   teacher.network.set_normalisation({{0.5}, {0.25}});
   save_network(file, teacher.network);
   const ObjectiveOptions options{.distillation = {.teacher = file}};
-  const Model student = plain_model();
-  CHECK_NOTHROW(Objective(options, student.network, {}, Device::cpu));
-  CHECK_ERROR(Objective(options, student.network, {{0.5}, {0.5}}, Device::cpu),
-              "the teacher expects pixels of mean 0.5 and standard deviation 0.25; the data has 0.5 and 0.5");
+  Model student = plain_model();
+  CHECK_NOTHROW(Objective(options, student.network, Device::cpu));
+  student.network.set_normalisation({{0.5}, {0.5}});
+  CHECK_ERROR(
+      Objective(options, student.network, Device::cpu),
+      "the teacher expects pixels of mean 0.5 and standard deviation 0.25; the student of 0.5 and 0.5");
   layers::Network other("other", {28, 28, 3});
   other.add("flatten", "flatten");
   other.add("linear", "fc", {{"features", 10}});
-  CHECK_ERROR(Objective(options, other, {}, Device::cpu),
-              "the teacher takes images (28, 28, 1) of 10 classes");
+  CHECK_ERROR(Objective(options, other, Device::cpu), "the teacher takes images (28, 28, 1) of 10 classes");
 }
 
 TEST_CASE("a training with every option goes on to the same bits after a stop") {
