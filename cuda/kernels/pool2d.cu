@@ -36,6 +36,7 @@ struct Axes {
 };
 
 // Rows of the matrix are output pixels, or input pixels in the backward; columns are channels.
+// Of numbers and NaN, which differs from itself, the first NaN wins.
 struct MaxPool {
   Axes axes;
   int channels;
@@ -52,7 +53,7 @@ struct MaxPool {
     for (int h = axes.h.begin(p); h < axes.h.end(p); ++h)
       for (int w = axes.w.begin(q); w < axes.w.end(q); ++w) {
         const float value = image[(int64_t{h} * axes.w.in + w) * channels];
-        if (winner < 0 || value > best || (isnan(value) && !isnan(best))) {
+        if (winner < 0 || value > best || (value != value && best == best)) {
           best = value;
           winner = h * axes.w.in + w;
         }

@@ -223,7 +223,7 @@ TEST_CASE_METHOD(Fixture, "wrong use exits with 2 and failure with 1, both sayin
   fails_with(run("b", "--set stage.2.layers.fc9=0.5"), "fc9");
   fails_with(run("b", "--set stage.3.layers.fc9=4"), "fc9");
   CHECK_FALSE(fs::exists(out("b")));  // nothing ran, so nothing is left that would refuse the mended recipe
-  fails_with(run("c", "--device cuda"), "no usable CUDA device");
+  fails_with(run("c", "--device cuda", "CUDA_VISIBLE_DEVICES= "), "no usable CUDA device");
   CHECK_FALSE(fs::exists(out("c")));
   fails_with(run("d", "--data-dir /nowhere --set data.name=mnist"), "/nowhere");
   CHECK_FALSE(fs::exists(out("d")));

@@ -25,11 +25,12 @@ std::vector<KernelCase> cases() {
   return result;
 }
 
-TEST_CASE("gather and scatter_add agree with the reference") {
+TEST_CASE("gather and scatter_add agree with the reference", "[backend]") {
   check_agreement(cases());
 }
-TEST_CASE("gather and scatter_add give the same bits for any number of threads") {
-  check_thread_invariance(cases());
+TEST_CASE("gather and scatter_add give the same bits in every run and for any number of threads",
+          "[backend]") {
+  check_same_bits(cases());
 }
 
 }  // namespace

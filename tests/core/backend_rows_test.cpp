@@ -42,14 +42,15 @@ std::vector<KernelCase> cases() {
   return result;
 }
 
-TEST_CASE("row and column kernels agree with the reference") {
+TEST_CASE("row and column kernels agree with the reference", "[backend]") {
   check_agreement(cases());
 }
-TEST_CASE("row and column kernels give the same bits for any number of threads") {
-  check_thread_invariance(cases());
+TEST_CASE("row and column kernels give the same bits in every run and for any number of threads",
+          "[backend]") {
+  check_same_bits(cases());
 }
 
-TEST_CASE("the sum of a million equal numbers is exact to float32") {
+TEST_CASE("the sum of a million equal numbers is exact to float32", "[backend]") {
   for (Device device : tested_devices()) {
     Tensor total({}, DType::float32, device);
     backend(device).sum(Tensor::full({1000003}, 0.1, DType::float32, device), total);
