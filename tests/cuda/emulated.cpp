@@ -34,6 +34,11 @@ void end_emulated_backend() {
   instance.reset();
 }
 
+void restart_emulation(const cuda_emulator::Options& options) {
+  end_emulated_backend();
+  cuda_emulator::reset(options);
+}
+
 }  // namespace test
 
 Backend& cuda_backend() {
