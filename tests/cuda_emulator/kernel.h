@@ -2,8 +2,7 @@
 
 // CUDA's kernel language for the host compiler, as far as the backend's kernels use it; see cuda/kernel.h. It
 // differs from CUDA in these points: static __shared__ variables hold at first what the block before left in
-// them; pointers that a kernel gets inside of a struct are not checked at launch; and threads run one at a
-// time (see fiber.h).
+// them, and threads run one at a time (see fiber.h).
 
 #include <cuda_runtime_api.h>
 #include <vector_functions.h>
@@ -204,31 +203,24 @@ T min(T x, T y) {
 
 namespace espalier::cuda_emulator {
 
-// Queues the kernel on the stream, after checking the geometry and the arguments that are pointers.
+// Queues the kernel on the stream, after checking the geometry and every pointer in the arguments' bytes.
 cudaError_t launch_kernel(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
-                          std::function<void()> thread, std::span<const void* const> pointers);
-
-template <typename T>
-const void* pointer_argument(const T& argument) {
-  if constexpr (std::is_pointer_v<T>) {
-    return reinterpret_cast<const void*>(argument);
-  } else {
-    return nullptr;
-  }
-}
+                          std::function<void()> thread,
+                          std::span<const std::span<const std::byte>> arguments);
 
 template <typename... Parameters, typename... Arguments>
 cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes,
                    cudaStream_t stream, Arguments&&... arguments) {
   static_assert((std::is_trivially_copyable_v<Parameters> && ...), "kernels take plain values");
   const std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
-  const auto pointers = std::apply(
+  const auto bytes = std::apply(
       [](const auto&... value) {
-        return std::array<const void*, sizeof...(Parameters)>{pointer_argument(value)...};
+        return std::array<std::span<const std::byte>, sizeof...(Parameters)>{
+            std::as_bytes(std::span(&value, 1))...};
       },
       values);
   return launch_kernel(
-      grid, block, shared_bytes, stream, [kernel, values] { std::apply(kernel, values); }, pointers);
+      grid, block, shared_bytes, stream, [kernel, values] { std::apply(kernel, values); }, bytes);
 }
 
 }  // namespace espalier::cuda_emulator

@@ -1,3 +1,5 @@
+#include <sys/mman.h>
+
 #include "tests/cuda_emulator/emulator.h"
 #include "tests/cuda_emulator/kernel.h"
 #include "tests/cuda_emulator/memory.h"
@@ -25,18 +27,33 @@ void check_geometry(dim3 grid, dim3 block, size_t shared_bytes) {
           "{} bytes of dynamic shared memory; at most {} were due", shared_bytes, kMaxSharedBytes);
 }
 
+// Whether the word can only be meant as a pointer to memory that a device does not see.
+bool points_to_host(uintptr_t word) {
+  if (word < uintptr_t{1} << 32 || word >= uintptr_t{1} << 47) return false;
+  void* const page = reinterpret_cast<void*>(word / 4096 * 4096);
+  return space_of(reinterpret_cast<void*>(word)) == Space::host && ::msync(page, 1, MS_ASYNC) == 0;  // mapped
+}
+
+// Kernels get pointers alone or inside of structs, so each aligned word of an argument is looked at.
+void check_argument(size_t number, std::span<const std::byte> bytes) {
+  for (size_t at = 0; at + sizeof(uintptr_t) <= bytes.size(); at += sizeof(uintptr_t)) {
+    uintptr_t word = 0;
+    std::memcpy(&word, bytes.data() + at, sizeof(word));
+    const void* const pointer = reinterpret_cast<const void*>(word);
+    require(space_of(pointer) != Space::freed && !points_to_host(word), cudaErrorIllegalAddress,
+            "argument {} is or holds a pointer to {}, not to live device memory", number,
+            describe_address(pointer));
+  }
+}
+
 }  // namespace
 
 cudaError_t launch_kernel(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
-                          std::function<void()> thread, std::span<const void* const> pointers) {
+                          std::function<void()> thread,
+                          std::span<const std::span<const std::byte>> arguments) {
   return runtime_call("cudaLaunchKernel", [&] {
     check_geometry(grid, block, shared_bytes);
-    for (size_t i = 0; i < pointers.size(); ++i) {
-      const Space space = space_of(pointers[i]);
-      require(pointers[i] == nullptr || space == Space::device || space == Space::pinned,
-              cudaErrorIllegalAddress, "argument {} is {}, not device memory", i,
-              describe_address(pointers[i]));
-    }
+    for (size_t i = 0; i < arguments.size(); ++i) check_argument(i, arguments[i]);
     ++launched;
     enqueue(stream, fmt::format("kernel launch {}", launched),
             [=, run = std::move(thread)] { run_kernel(grid, block, shared_bytes, run); });

@@ -30,6 +30,11 @@ __global__ void increment_kernel(float* values, int count) {
   if (i < count) values[i] += 1.0f;
 }
 
+__global__ void increment_view_kernel(View view) {
+  const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (i < view.count) view.values[i] += 1.0f;
+}
+
 __global__ void divergent_barrier_kernel(int* out) {
   if (threadIdx.x < blockDim.x / 2) __syncthreads();
   out[threadIdx.x] = 1;
@@ -102,6 +107,10 @@ cudaError_t block_sums_without_barrier(const float* values, int count, float* su
 cudaError_t increment(float* values, int count, int beyond, cudaStream_t stream) {
   return cuda::launch(increment_kernel, {blocks(count + beyond, 256), 256, 0, stream}, values,
                       count + beyond);
+}
+
+cudaError_t increment_view(View view) {
+  return cuda::launch(increment_view_kernel, {blocks(view.count, 256), 256}, view);
 }
 
 cudaError_t divergent_barrier(int* out) {

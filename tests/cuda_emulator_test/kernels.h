@@ -12,6 +12,12 @@ cudaError_t block_sums(const float* values, int count, float* sums, int threads,
 cudaError_t block_sums_without_barrier(const float* values, int count, float* sums, int threads);
 // values[i] += 1 for i < count; `beyond` more elements are written than there are.
 cudaError_t increment(float* values, int count, int beyond = 0, cudaStream_t stream = nullptr);
+// The same, with its arguments in a struct.
+struct View {
+  int count;
+  float* values;
+};
+cudaError_t increment_view(View view);
 // A barrier that only the first half of the block comes to.
 cudaError_t divergent_barrier(int* out);
 // Two halves of the block at two barriers.
