@@ -12,7 +12,8 @@ constexpr int kMajor = 7, kMinor = 5;
 
 std::string describe_device() {
   int count = 0;
-  check_cuda(cudaGetDeviceCount(&count), "backend");
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  check(status == cudaSuccess, "[backend] {} ({})", cudaGetErrorString(status), cudaGetErrorName(status));
   check(count > 0, "[backend] the driver knows no device");
   cudaDeviceProp properties{};
   check_cuda(cudaGetDeviceProperties(&properties, 0), "backend");

@@ -17,10 +17,9 @@ struct Gather {
 struct ScatterPart {
   const float* dy;
   const int32_t* codes;
-  int64_t count, table_size, parts;
+  int64_t count, parts;
   double* tables;
   __device__ void operator()(int64_t part) const {
-    for (int64_t j = 0; j < table_size; ++j) tables[j * parts + part] = 0.0;
     for (int64_t i = part; i < count; i += parts)
       if (codes[i] >= 0) tables[codes[i] * parts + part] += static_cast<double>(dy[i]);
   }
@@ -61,7 +60,10 @@ cudaError_t scatter_add(const float* dy, const int32_t* codes, int64_t count, fl
                         int64_t table_size, double* workspace, cudaStream_t stream) {
   if (table_size == 0) return cudaSuccess;
   const int64_t parts = scatter_parts(count, table_size);
-  cudaError_t status = for_each(parts, stream, ScatterPart{dy, codes, count, table_size, parts, workspace});
+  const auto bytes = static_cast<size_t>(parts * table_size) * sizeof(double);
+  cudaError_t status = cudaMemsetAsync(workspace, 0, bytes, stream);  // zeros of double
+  if (status == cudaSuccess)
+    status = for_each(parts, stream, ScatterPart{dy, codes, count, parts, workspace});
   if (status == cudaSuccess)
     status =
         launch(add_tables, LaunchConfig{dim3(static_cast<unsigned>(table_size)), dim3(kBlock), 0, stream},

@@ -49,14 +49,14 @@ std::vector<KernelCase> cases() {
   return result;
 }
 
-TEST_CASE("batch normalisation agrees with the reference", "[backend]") {
+TEST_CASE("batch normalisation agrees with the reference") {
   check_agreement(cases());
 }
-TEST_CASE("batch normalisation gives the same bits in every run and for any number of threads", "[backend]") {
+TEST_CASE("batch normalisation gives the same bits in every run and for any number of threads") {
   check_same_bits(cases());
 }
 
-TEST_CASE("batch statistics survive a mean a thousand times the deviation", "[backend]") {
+TEST_CASE("batch statistics survive a mean a thousand times the deviation") {
   for (Device device : tested_devices()) {
     const Shape shape{20000, 3}, row{3};
     const auto variance_of = [&](Device on, DType dtype) {
@@ -71,7 +71,7 @@ TEST_CASE("batch statistics survive a mean a thousand times the deviation", "[ba
   }
 }
 
-TEST_CASE("a batch without rows leaves the running statistics as they were", "[backend]") {
+TEST_CASE("a batch without rows leaves the running statistics as they were") {
   for (Device device : tested_devices()) {
     const Tensor x({0, 2}, DType::float32, device), one = Tensor::full({2}, 1.0, DType::float32, device);
     Tensor mean = one.clone(), variance = one.clone(), batch_mean = one.clone(), inverse_std = one.clone();

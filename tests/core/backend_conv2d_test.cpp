@@ -79,14 +79,14 @@ std::vector<KernelCase> cases() {
   return result;
 }
 
-TEST_CASE("convolutions and their gradients agree with the reference", "[backend]") {
+TEST_CASE("convolutions and their gradients agree with the reference") {
   check_agreement(cases());
 }
-TEST_CASE("convolutions give the same bits in every run and for any number of threads", "[backend]") {
+TEST_CASE("convolutions give the same bits in every run and for any number of threads") {
   check_same_bits(cases());
 }
 
-TEST_CASE("the reference convolution of a hand-worked image is right", "[backend]") {
+TEST_CASE("the reference convolution of a hand-worked image is right") {
   // 1 2 3      1 0
   // 4 5 6  and 0 2, without padding: 1 + 2 * 5, 2 + 2 * 6.
   const Tensor x = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {1, 2, 3, 1}, Device::reference);

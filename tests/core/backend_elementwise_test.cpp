@@ -59,14 +59,14 @@ std::vector<KernelCase> cases() {
   return result;
 }
 
-TEST_CASE("elementwise kernels agree with the reference", "[backend]") {
+TEST_CASE("elementwise kernels agree with the reference") {
   check_agreement(cases());
 }
-TEST_CASE("elementwise kernels give the same bits in every run and for any number of threads", "[backend]") {
+TEST_CASE("elementwise kernels give the same bits in every run and for any number of threads") {
   check_same_bits(cases());
 }
 
-TEST_CASE("axpby with beta 0 does not read what stood in y", "[backend]") {
+TEST_CASE("axpby with beta 0 does not read what stood in y") {
   for (Device device : tested_devices()) {
     Tensor y = Tensor::full({5}, std::numeric_limits<double>::quiet_NaN(), DType::float32, device);
     backend(device).axpby(2.0, Tensor::full({5}, 1.0, DType::float32, device), 0.0, y);
@@ -74,7 +74,7 @@ TEST_CASE("axpby with beta 0 does not read what stood in y", "[backend]") {
   }
 }
 
-TEST_CASE("dropout keeps the share that it should, scaled, and depends on its key alone", "[backend]") {
+TEST_CASE("dropout keeps the share that it should, scaled, and depends on its key alone") {
   for (Device device : tested_devices()) {
     const Tensor ones = Tensor::full({100000}, 1.0, DType::float32, device);
     Tensor y = ones.clone(), again = ones.clone(), other = ones.clone();
@@ -92,7 +92,7 @@ TEST_CASE("dropout keeps the share that it should, scaled, and depends on its ke
   }
 }
 
-TEST_CASE("a NaN passes through the rectifiers, so that divergence shows", "[backend]") {
+TEST_CASE("a NaN passes through the rectifiers, so that divergence shows") {
   for (Device device : tested_devices())
     for (UnaryOp op : {UnaryOp::relu, UnaryOp::relu6}) {
       Tensor y = Tensor::full({20}, std::numeric_limits<double>::quiet_NaN(), DType::float32, device);

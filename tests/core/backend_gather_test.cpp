@@ -25,7 +25,7 @@ std::vector<KernelCase> cases() {
   return result;
 }
 
-TEST_CASE("gather and scatter_add agree with the reference", "[backend]") {
+TEST_CASE("gather and scatter_add agree with the reference") {
   check_agreement(cases());
 }
 TEST_CASE("gather and scatter_add give the same bits in every run and for any number of threads",

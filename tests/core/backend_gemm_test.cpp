@@ -37,14 +37,14 @@ std::vector<KernelCase> cases() {
   return result;
 }
 
-TEST_CASE("matrix products agree with the reference", "[backend]") {
+TEST_CASE("matrix products agree with the reference") {
   check_agreement(cases());
 }
-TEST_CASE("matrix products give the same bits in every run and for any number of threads", "[backend]") {
+TEST_CASE("matrix products give the same bits in every run and for any number of threads") {
   check_same_bits(cases());
 }
 
-TEST_CASE("a product with beta 0 does not read what stood in c", "[backend]") {
+TEST_CASE("a product with beta 0 does not read what stood in c") {
   for (Device device : tested_devices())
     for (int64_t k : {0, 3, 30000}) {
       Tensor c = Tensor::full({9, 9}, std::numeric_limits<double>::quiet_NaN(), DType::float32, device);

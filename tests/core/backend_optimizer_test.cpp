@@ -46,14 +46,14 @@ std::vector<KernelCase> cases() {
   return result;
 }
 
-TEST_CASE("optimizer steps agree with the reference", "[backend]") {
+TEST_CASE("optimizer steps agree with the reference") {
   check_agreement(cases());
 }
-TEST_CASE("optimizer steps give the same bits in every run and for any number of threads", "[backend]") {
+TEST_CASE("optimizer steps give the same bits in every run and for any number of threads") {
   check_same_bits(cases());
 }
 
-TEST_CASE("a masked weight and its state are exactly zero, whatever stood there", "[backend]") {
+TEST_CASE("a masked weight and its state are exactly zero, whatever stood there") {
   for (Device device : tested_devices()) {
     const Tensor mask = Tensor::zeros({70}, DType::uint8, device);
     const Tensor zeros = Tensor::zeros({70}, DType::float32, device);

@@ -48,14 +48,14 @@ std::vector<KernelCase> cases() {
   return result;
 }
 
-TEST_CASE("pooling agrees with the reference", "[backend]") {
+TEST_CASE("pooling agrees with the reference") {
   check_agreement(cases());
 }
-TEST_CASE("pooling gives the same bits in every run and for any number of threads", "[backend]") {
+TEST_CASE("pooling gives the same bits in every run and for any number of threads") {
   check_same_bits(cases());
 }
 
-TEST_CASE("of equal values the first wins, and of numbers and NaN the NaN", "[backend]") {
+TEST_CASE("of equal values the first wins, and of numbers and NaN the NaN") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (Device device : tested_devices()) {
     Tensor y({1, 1, 2, 1}, DType::float32, device), indices({1, 1, 2, 1}, DType::int32, device);

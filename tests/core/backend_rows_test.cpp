@@ -42,7 +42,7 @@ std::vector<KernelCase> cases() {
   return result;
 }
 
-TEST_CASE("row and column kernels agree with the reference", "[backend]") {
+TEST_CASE("row and column kernels agree with the reference") {
   check_agreement(cases());
 }
 TEST_CASE("row and column kernels give the same bits in every run and for any number of threads",
@@ -50,7 +50,7 @@ TEST_CASE("row and column kernels give the same bits in every run and for any nu
   check_same_bits(cases());
 }
 
-TEST_CASE("the sum of a million equal numbers is exact to float32", "[backend]") {
+TEST_CASE("the sum of a million equal numbers is exact to float32") {
   for (Device device : tested_devices()) {
     Tensor total({}, DType::float32, device);
     backend(device).sum(Tensor::full({1000003}, 0.1, DType::float32, device), total);

@@ -45,7 +45,7 @@ std::vector<KernelCase> cases() {
   return result;
 }
 
-TEST_CASE("softmax and cross-entropy agree with the reference", "[backend]") {
+TEST_CASE("softmax and cross-entropy agree with the reference") {
   check_agreement(cases());
 }
 TEST_CASE("softmax and cross-entropy give the same bits in every run and for any number of threads",
@@ -53,7 +53,7 @@ TEST_CASE("softmax and cross-entropy give the same bits in every run and for any
   check_same_bits(cases());
 }
 
-TEST_CASE("softmax of huge logits neither overflows nor becomes NaN", "[backend]") {
+TEST_CASE("softmax of huge logits neither overflows nor becomes NaN") {
   for (Device device : tested_devices()) {
     Tensor y = Tensor::from(std::vector<float>{1e38f, -1e38f, 1e38f}, {1, 3}, device);
     backend(device).softmax(y, y);
@@ -61,7 +61,7 @@ TEST_CASE("softmax of huge logits neither overflows nor becomes NaN", "[backend]
   }
 }
 
-TEST_CASE("a label outside the classes is an error that names the row", "[backend]") {
+TEST_CASE("a label outside the classes is an error that names the row") {
   for (Device device : tested_devices())
     for (int32_t label : {-1, 4}) {
       const Tensor logits = Tensor::zeros({3, 4}, DType::float32, device);

@@ -27,7 +27,7 @@ std::vector<double> losses(Device device, int64_t steps) {
   return result;
 }
 
-TEST_CASE("fifty steps of LeNet-5 lose on the device what they lose on the CPU", "[backend]") {
+TEST_CASE("fifty steps of LeNet-5 lose on the device what they lose on the CPU") {
   const std::vector<double> expected = losses(Device::cpu, 50), actual = losses(tested_device(), 50);
   REQUIRE(actual.size() == 50);
   REQUIRE(expected.size() == 50);
@@ -38,7 +38,7 @@ TEST_CASE("fifty steps of LeNet-5 lose on the device what they lose on the CPU",
   }
 }
 
-TEST_CASE("training on the device gives the same bits in every run", "[backend]") {
+TEST_CASE("training on the device gives the same bits in every run") {
   CHECK(losses(tested_device(), 10) == losses(tested_device(), 10));
 }
 
