@@ -9,6 +9,9 @@ namespace {
 kernels::ConvShape conv_shape(const Shape& x, const Shape& weight, const Shape& y,
                               const Conv2dOptions& options) {
   const auto extent = [](int64_t value) { return to_int(value, "conv2d"); };
+  extent(x[0] * x[1] * x[2]);
+  extent(y[0] * y[1] * y[2]);
+  extent(weight.numel());
   return {.batch = extent(x[0]),
           .in_h = extent(x[1]),
           .in_w = extent(x[2]),

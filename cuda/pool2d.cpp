@@ -8,7 +8,7 @@ namespace {
 
 kernels::PoolShape pool_shape(const Shape& x, const Shape& y, const Pool2dOptions& options) {
   const auto extent = [](int64_t value) { return to_int(value, "pool2d"); };
-  extent(x[0] * x[1] * x[2]);  // kernels divide the number of a pixel, and 64 bits divide slowly
+  extent(x[0] * x[1] * x[2]);
   extent(y[0] * y[1] * y[2]);
   return {.batch = extent(x[0]),
           .in_h = extent(x[1]),

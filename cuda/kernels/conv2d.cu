@@ -10,11 +10,10 @@ struct Forward {
   float* y;
 
   __device__ void operator()(int64_t pixel, int64_t channel) const {
-    const auto o = static_cast<int>(channel), q = static_cast<int>(pixel % s.out_w);
-    const auto row = pixel / s.out_w;
-    const auto p = static_cast<int>(row % s.out_h);
+    const int o = static_cast<int>(channel), row = static_cast<int>(pixel) / s.out_w;
+    const int q = static_cast<int>(pixel) - row * s.out_w, n = row / s.out_h, p = row - n * s.out_h;
     const int group_in = s.in_c / s.groups, first = o / (s.out_c / s.groups) * group_in;
-    const float* image = x + row / s.out_h * s.in_h * s.in_w * s.in_c + first;
+    const float* image = x + int64_t{n} * s.in_h * s.in_w * s.in_c + first;
     float total = 0;
     for (int r = 0; r < s.kernel_h; ++r)
       for (int t = 0; t < s.kernel_w; ++t) {
@@ -35,12 +34,11 @@ struct BackwardData {
   float* dx;
 
   __device__ void operator()(int64_t pixel, int64_t channel) const {
-    const auto c = static_cast<int>(channel), w = static_cast<int>(pixel % s.in_w);
-    const auto row = pixel / s.in_w;
-    const auto h = static_cast<int>(row % s.in_h);
+    const int c = static_cast<int>(channel), row = static_cast<int>(pixel) / s.in_w;
+    const int w = static_cast<int>(pixel) - row * s.in_w, n = row / s.in_h, h = row - n * s.in_h;
     const int group_in = s.in_c / s.groups, group_out = s.out_c / s.groups;
     const int group = c / group_in, i = c - group * group_in;
-    const float* image = dy + row / s.in_h * s.out_h * s.out_w * s.out_c;
+    const float* image = dy + int64_t{n} * s.out_h * s.out_w * s.out_c;
     float total = 0;
     for (int r = 0; r < s.kernel_h; ++r)
       for (int t = 0; t < s.kernel_w; ++t) {
@@ -62,23 +60,18 @@ __global__ void __launch_bounds__(kBlock)
     backward_weight(ConvShape s, const float* x, const float* dy, float* dweight) {
   __shared__ double shared[kBlock];
   const int group_in = s.in_c / s.groups;
-  int64_t index = blockIdx.x;
-  const auto i = static_cast<int>(index % group_in);
-  index /= group_in;
-  const auto t = static_cast<int>(index % s.kernel_w);
-  index /= s.kernel_w;
-  const auto r = static_cast<int>(index % s.kernel_h), o = static_cast<int>(index / s.kernel_h);
+  const int tap = static_cast<int>(blockIdx.x) / group_in, i = static_cast<int>(blockIdx.x) - tap * group_in;
+  const int t = tap % s.kernel_w, r = tap / s.kernel_w % s.kernel_h, o = tap / s.kernel_w / s.kernel_h;
   const int c = o / (s.out_c / s.groups) * group_in + i;
   const int64_t pixels = int64_t{s.batch} * s.out_h * s.out_w;
   double total = 0;
   for (int64_t pixel = threadIdx.x; pixel < pixels; pixel += kBlock) {
-    const auto q = static_cast<int>(pixel % s.out_w);
-    const int64_t row = pixel / s.out_w;
-    const auto p = static_cast<int>(row % s.out_h);
+    const int row = static_cast<int>(pixel) / s.out_w, q = static_cast<int>(pixel) - row * s.out_w;
+    const int n = row / s.out_h, p = row - n * s.out_h;
     const int h = p * s.stride_h - s.pad_h + r * s.dilation_h;
     const int w = q * s.stride_w - s.pad_w + t * s.dilation_w;
     if (h < 0 || h >= s.in_h || w < 0 || w >= s.in_w) continue;
-    total += static_cast<double>(x[((row / s.out_h * s.in_h + h) * s.in_w + w) * s.in_c + c]) *
+    total += static_cast<double>(x[((int64_t{n} * s.in_h + h) * s.in_w + w) * s.in_c + c]) *
              static_cast<double>(dy[pixel * s.out_c + o]);
   }
   shared[threadIdx.x] = total;

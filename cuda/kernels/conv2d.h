@@ -6,6 +6,7 @@
 
 namespace espalier::cuda::kernels {
 
+// REQUIRES: int counts the pixels of the batch and the weights.
 struct ConvShape {
   int batch, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w;
   int stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups;

@@ -8,6 +8,7 @@
 
 namespace espalier::cuda::kernels {
 
+// REQUIRES: int counts the pixels of the batch; kernels divide their number, and 64 bits divide slowly.
 struct PoolShape {
   int batch, in_h, in_w, out_h, out_w, channels;
   Pool2dOptions options;

@@ -61,8 +61,9 @@ struct Softmax {
   __device__ void operator()(int64_t row, int lane) const {
     const float* in = x + row * columns;
     const Normaliser normaliser(in, columns, lane);
+    const float factor = 1.0f / normaliser.total;
     for (int64_t c = lane; c < columns; c += kWarp)
-      y[row * columns + c] = expf(in[c] - normaliser.largest) / normaliser.total;
+      y[row * columns + c] = expf(in[c] - normaliser.largest) * factor;
   }
 };
 
