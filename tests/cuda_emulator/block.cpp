@@ -38,10 +38,16 @@ struct Thread {
   uint64_t result;
 };
 
+// Lanes, one bit each.
+struct Warp {
+  uint32_t live;          // have not ended
+  uint32_t startable;     // could run now
+  uint32_t at_operation;  // wait at a warp operation
+};
+
 std::vector<Thread> threads;  // of the block
-std::array<uint32_t, kMaxWarps> startable;
+std::array<Warp, kMaxWarps> warps;
 uint32_t startable_warps;
-std::array<uint32_t, kMaxWarps> elsewhere;  // lanes that neither wait at a warp operation nor have ended
 int warp, current, next;  // the warp that ran last, the thread that runs, the one to run after it
 int waiting, ended;       // at the block's barrier, for good
 const std::function<void()>* kernel;
@@ -65,24 +71,29 @@ int draw_bit(uint32_t bits) {
   return std::countr_zero(bits);
 }
 
-int lanes_of(int w) {
-  return std::min(kWarpSize, static_cast<int>(threads.size()) - w * kWarpSize);
+Warp& warp_of(int thread) {
+  return warps[static_cast<size_t>(thread / kWarpSize)];
+}
+uint32_t lane_bit(int thread) {
+  return 1u << (thread % kWarpSize);
+}
+
+// Calls f(lane) for each bit that is set.
+template <typename Function>
+void for_each_lane(uint32_t bits, const Function& f) {
+  for (; bits != 0; bits &= bits - 1) f(std::countr_zero(bits));
 }
 
 void make_startable(int thread) {
-  startable[static_cast<size_t>(thread / kWarpSize)] |= 1u << (thread % kWarpSize);
+  warp_of(thread).startable |= lane_bit(thread);
   startable_warps |= 1u << (thread / kWarpSize);
-}
-
-void not_elsewhere(int thread) {
-  elsewhere[static_cast<size_t>(thread / kWarpSize)] &= ~(1u << (thread % kWarpSize));
 }
 
 // The thread to run next, or -1.
 int pick() {
   if (startable_warps == 0) return -1;
   if (!(startable_warps >> warp & 1) || draw(64) == 0) warp = draw_bit(startable_warps);
-  uint32_t& lanes = startable[static_cast<size_t>(warp)];
+  uint32_t& lanes = warps[static_cast<size_t>(warp)].startable;
   const int lane = draw_bit(lanes);
   lanes &= ~(1u << lane);
   if (lanes == 0) startable_warps &= ~(1u << warp);
@@ -155,65 +166,53 @@ std::string describe_deadlock() {
                      other == threads.end() ? std::string() : ", while " + describe(*other));
 }
 
-uint64_t result_of(const Thread& thread, int lane, int first, uint32_t taking_part) {
+// The lane whose value a shuffle gives to `lane`.
+int source_lane(const Thread& thread, int lane) {
   const int segment = lane & ~(thread.width - 1), end = segment + thread.width;
-  int source = lane;
+  const auto inside = [&](int source) { return source >= segment && source < end ? source : lane; };
   switch (thread.op) {
-    case WarpOp::sync:
-      return 0;
-    case WarpOp::ballot: {
-      uint64_t votes = 0;
-      for (int i = 0; i < lanes_of(first / kWarpSize); ++i)
-        if (taking_part >> i & 1 && threads[static_cast<size_t>(first + i)].value != 0) votes |= 1u << i;
-      return votes;
-    }
     case WarpOp::shuffle:
-      source = segment + (thread.argument & (thread.width - 1));
-      break;
+      return segment + (thread.argument & (thread.width - 1));
     case WarpOp::shuffle_up:
-      source = lane - thread.argument < segment ? lane : lane - thread.argument;
-      break;
+      return inside(lane - thread.argument);
     case WarpOp::shuffle_down:
-      source = lane + thread.argument >= end ? lane : lane + thread.argument;
-      break;
-    case WarpOp::shuffle_xor:
-      source = (lane ^ thread.argument) >= end ? lane : lane ^ thread.argument;
-      break;
+      return inside(lane + thread.argument);
+    case WarpOp::shuffle_xor:  // may reach into the segments before, but not into those after
+      return (lane ^ thread.argument) < end ? lane ^ thread.argument : lane;
+    default:
+      return lane;
   }
-  const bool there = source >= 0 && source < kWarpSize && taking_part >> source & 1;
-  return there ? threads[static_cast<size_t>(first + source)].value : ~uint64_t{0};
 }
 
 // Completes the operation that the lanes of `mask` wait for, once all that have not ended do.
 void try_complete(int w, uint32_t mask) {
-  if (mask & elsewhere[static_cast<size_t>(w)]) return;
+  Warp& lanes = warps[static_cast<size_t>(w)];
+  const uint32_t taking_part = mask & lanes.live;
+  if (taking_part == 0 || taking_part & ~lanes.at_operation) return;
   const int first = w * kWarpSize;
-  uint32_t taking_part = 0;
-  for (int lane = 0; lane < lanes_of(w); ++lane) {
-    const Thread& thread = threads[static_cast<size_t>(first + lane)];
-    if (!(mask >> lane & 1) || thread.state == State::ended) continue;
-    if (thread.mask != mask) return;
-    taking_part |= 1u << lane;
-  }
-  if (taking_part == 0) return;
-  const Thread& one = threads[static_cast<size_t>(first + std::countr_zero(taking_part))];
-  for (int lane = 0; lane < lanes_of(w); ++lane) {
-    const Thread& thread = threads[static_cast<size_t>(first + lane)];
-    if (taking_part >> lane & 1 && (thread.op != one.op || thread.width != one.width))
+  const auto thread_at = [&](int lane) -> Thread& { return threads[static_cast<size_t>(first + lane)]; };
+  const Thread& one = thread_at(std::countr_zero(taking_part));
+  bool same_mask = true;
+  for_each_lane(taking_part, [&](int lane) { same_mask &= thread_at(lane).mask == mask; });
+  if (!same_mask) return;
+  for_each_lane(taking_part, [&](int lane) {
+    if (thread_at(lane).op != one.op || thread_at(lane).width != one.width)
       abandon_kernel(cudaErrorLaunchFailure, "divergent warp operation: " + describe(one) + ", while " +
-                                                 describe(thread) + ", in another operation");
-  }
-  for (int lane = 0; lane < lanes_of(w); ++lane)
-    if (taking_part >> lane & 1) {
-      Thread& thread = threads[static_cast<size_t>(first + lane)];
-      thread.result = result_of(thread, lane, first, taking_part);
-    }
-  for (int lane = 0; lane < lanes_of(w); ++lane)
-    if (taking_part >> lane & 1) {
-      threads[static_cast<size_t>(first + lane)].state = State::ready;
-      make_startable(first + lane);
-    }
-  elsewhere[static_cast<size_t>(w)] |= taking_part;
+                                                 describe(thread_at(lane)) + ", in another operation");
+  });
+  uint64_t votes = 0;
+  for_each_lane(taking_part, [&](int lane) { votes |= uint64_t{thread_at(lane).value != 0} << lane; });
+  for_each_lane(taking_part, [&](int lane) {
+    Thread& thread = thread_at(lane);
+    const int source = source_lane(thread, lane);
+    const bool there = source >= 0 && source < kWarpSize && taking_part >> source & 1;
+    thread.result = thread.op == WarpOp::ballot ? votes : there ? thread_at(source).value : ~uint64_t{0};
+  });
+  for_each_lane(taking_part, [&](int lane) {
+    thread_at(lane).state = State::ready;
+    make_startable(first + lane);
+  });
+  lanes.at_operation &= ~taking_part;
 }
 
 void wait(State state, std::source_location where) {
@@ -231,13 +230,14 @@ void pause() {
 void end_thread() {
   threads[static_cast<size_t>(current)].state = State::ended;
   ++ended;
-  not_elsewhere(current);
+  Warp& lanes = warp_of(current);
+  lanes.live &= ~lane_bit(current);
   // The lanes that waited for this one, if any, need wait no more.
-  const int w = current / kWarpSize;
-  for (int lane = 0; lane < lanes_of(w); ++lane) {
-    const Thread& thread = threads[static_cast<size_t>(w * kWarpSize + lane)];
-    if (thread.state == State::at_warp_operation) try_complete(w, thread.mask);
-  }
+  for_each_lane(lanes.at_operation, [&](int lane) {
+    const int w = current / kWarpSize;
+    if (lanes.at_operation >> lane & 1)
+      try_complete(w, threads[static_cast<size_t>(w * kWarpSize + lane)].mask);
+  });
 }
 
 // --- blocks ----------------------------------------------------------------------------------------------
@@ -245,18 +245,18 @@ void end_thread() {
 void run_block(dim3 block) {
   const size_t count = size_t{block.x} * block.y * block.z;
   threads.resize(count);
-  startable.fill(0);
+  warps.fill({});
   startable_warps = 0;
   waiting = ended = 0;
   for (size_t i = 0; i < count; ++i) {
     threads[i] = {};
     threads[i].index = {static_cast<unsigned>(i % block.x), static_cast<unsigned>(i / block.x % block.y),
                         static_cast<unsigned>(i / block.x / block.y)};
+    warp_of(static_cast<int>(i)).live |= lane_bit(static_cast<int>(i));
     make_startable(static_cast<int>(i));
   }
-  elsewhere = startable;
   if (shared_bytes > 0) std::memset(shared_memory, kFill, shared_bytes);
-  warp = 0;
+  warp = draw_bit(startable_warps);
   for (next = pick(); next >= 0;) {
     Thread& thread = threads[static_cast<size_t>(next)];
     if (thread.state == State::fresh) thread.fiber = take_fiber(run_threads);
@@ -347,7 +347,7 @@ uint64_t warp_operation(WarpOp op, uint32_t mask, uint64_t value, int argument, 
   threads[self].value = value;
   threads[self].argument = argument;
   threads[self].width = width;
-  not_elsewhere(current);
+  warp_of(current).at_operation |= lane_bit(current);
   try_complete(current / kWarpSize, mask);
   pause();
   return threads[self].result;

@@ -3,6 +3,7 @@
 #include "tests/cuda_emulator/memory.h"
 
 #include <driver_types.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <csetjmp>
@@ -36,6 +37,7 @@ Allocations device, pinned, freed;
 size_t in_use = 0;
 size_t capacity = size_t{1} << 30;
 bool open_to_host = false;
+pthread_t device_thread;
 jmp_buf* return_point = nullptr;
 const void* stray_address = nullptr;
 void (*stray_handler)(const std::string&) = nullptr;
@@ -99,7 +101,11 @@ void check_fences(const Allocation& allocation) {
     report_fault(fmt::format("[memory] something wrote past an allocation of {} bytes", allocation.bytes));
 }
 
-void on_signal(int, siginfo_t* info, void*) {
+void on_signal(int signal, siginfo_t* info, void*) {
+  if (!::pthread_equal(::pthread_self(), device_thread)) {  // a host thread's own fault
+    ::signal(signal, SIG_DFL);
+    return;
+  }
   if (stray_handler) stray_handler(describe_address(info->si_addr));
   stray_address = info->si_addr;
   std::longjmp(*return_point, 1);
@@ -179,6 +185,7 @@ std::string describe_address(const void* pointer) {
 DeviceAccess::DeviceAccess() {
   for (const auto& [base, allocation] : device) protect(allocation, PROT_READ | PROT_WRITE);
   open_to_host = true;
+  device_thread = ::pthread_self();
   struct sigaction action = {};
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;

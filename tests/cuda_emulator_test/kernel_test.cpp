@@ -36,7 +36,31 @@ TEST_CASE("A missing __syncthreads shows as a wrong result") {
     REQUIRE(block_sums_without_barrier(values.data(), 1000, sums.data(), 256) == cudaSuccess);
     wrong += sums.to_host() != std::vector<float>{32896, 98432, 163968, 205204};
   }
-  CHECK(wrong == 20);
+  CHECK(wrong > 10);
+}
+
+TEST_CASE("Shared memory used again too early shows, as warps overtake one another") {
+  for (const bool barrier : {true, false}) {
+    int wrong = 0;
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      reset({.seed = seed});
+      const DeviceArray<float> values(ramp(256)), out(256);
+      REQUIRE(sums_in_turn(values.data(), out.data(), barrier) == cudaSuccess);
+      wrong += out.to_host() != std::vector<float>(256, 3 * 32896);
+    }
+    CHECK((barrier ? wrong == 0 : wrong > 10));
+  }
+}
+
+TEST_CASE("The seed decides the order, and so does it again") {
+  const auto run = [](uint64_t seed) {
+    reset({.seed = seed});
+    const DeviceArray<float> values(ramp(256)), out(256);
+    REQUIRE(sums_in_turn(values.data(), out.data(), false) == cudaSuccess);
+    return out.to_host();
+  };
+  CHECK(run(3) == run(3));
+  CHECK(run(3) != run(4));
 }
 
 TEST_CASE("Warp operations give what CUDA documents") {
