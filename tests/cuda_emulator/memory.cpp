@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <csignal>
 #include <cstdint>
@@ -94,11 +95,16 @@ const Allocation* find(const Allocations& allocations, const void* pointer) {
   return address < std::prev(next)->first + candidate.mapped ? &candidate : nullptr;
 }
 
+// Reports what was written around the allocation, once.
 void check_fences(const Allocation& allocation) {
-  if (!fenced(allocation.pages(), allocation.begin))
-    report_fault(fmt::format("[memory] something wrote before an allocation of {} bytes", allocation.bytes));
-  if (!fenced(allocation.begin + allocation.bytes, allocation.pages_end()))
-    report_fault(fmt::format("[memory] something wrote past an allocation of {} bytes", allocation.bytes));
+  const auto check = [&](std::byte* first, std::byte* last, const char* side) {
+    if (fenced(first, last)) return;
+    report_fault(
+        fmt::format("[memory] something wrote {} an allocation of {} bytes", side, allocation.bytes));
+    put_fence(first, last);
+  };
+  check(allocation.pages(), allocation.begin, "before");
+  check(allocation.begin + allocation.bytes, allocation.pages_end(), "past");
 }
 
 void on_signal(int signal, siginfo_t* info, void*) {
@@ -203,14 +209,11 @@ DeviceAccess::~DeviceAccess() {
   open_to_host = false;
 }
 
-void run_guarded(void (*body)(void*), void* argument) {
+void run_guarded(const std::function<void()>& work) {
   jmp_buf here;
   return_point = &here;
-  if (_setjmp(here) == 0) {
-    body(argument);
-  } else {
-    throw Misuse(cudaErrorIllegalAddress, "touched " + describe_address(stray_address));
-  }
+  if (_setjmp(here) != 0) throw Misuse(cudaErrorIllegalAddress, "touched " + describe_address(stray_address));
+  work();
 }
 
 void on_stray_access(void (*handler)(const std::string&)) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "tests/cuda_emulator_test/device_array.h"
@@ -129,6 +130,9 @@ TEST_CASE("An index out of bounds is caught, next to the array and far from it")
     CHECK_FAULT(beyond == 1 ? "wrote past an allocation of 4000 bytes" : "of 4000 bytes of device memory");
   }
   reset();
+  const DeviceArray<float> values(ramp(1000)), sums(4);
+  REQUIRE(block_sums(values.data(), 1001, sums.data(), 256) == cudaSuccess);
+  CHECK(std::isnan(sums.to_host()[3]));  // a read close by shows in the result
   const DeviceArray<float> out(32);
   REQUIRE(shared_overrun(out.data()) == cudaSuccess);
   CHECK(cudaDeviceSynchronize() == cudaErrorIllegalAddress);
