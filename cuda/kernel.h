@@ -9,7 +9,7 @@
 
 #include <utility>
 #else
-#include "tests/cuda_emulator/kernel.h"
+#include ESPALIER_KERNEL_LANGUAGE  // the emulation, which the build names
 #endif
 
 namespace espalier::cuda {

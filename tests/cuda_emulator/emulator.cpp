@@ -1,9 +1,9 @@
 #include "tests/cuda_emulator/emulator.h"
 
+#include "tests/cuda_emulator/block.h"
 #include "tests/cuda_emulator/call.h"
 #include "tests/cuda_emulator/cublas.h"
 #include "tests/cuda_emulator/cudnn.h"
-#include "tests/cuda_emulator/fiber.h"
 #include "tests/cuda_emulator/memory.h"
 #include "tests/cuda_emulator/runtime.h"
 #include "tests/cuda_emulator/stream.h"

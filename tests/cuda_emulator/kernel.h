@@ -2,7 +2,7 @@
 
 // CUDA's kernel language for the host compiler, as far as the backend's kernels use it; see cuda/kernel.h. It
 // differs from CUDA in these points: static __shared__ variables hold at first what the block before left in
-// them, and threads run one at a time (see fiber.h).
+// them, and threads run one at a time (see block.h).
 
 #include <cuda_runtime_api.h>
 #include <vector_functions.h>
@@ -19,7 +19,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "tests/cuda_emulator/fiber.h"
+#include "tests/cuda_emulator/block.h"
 
 // The toolkit's headers define __global__, __device__ and the like as nothing for a host compiler.
 #undef __shared__

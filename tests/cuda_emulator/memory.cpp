@@ -3,8 +3,10 @@
 #include "tests/cuda_emulator/memory.h"
 
 #include <driver_types.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <csignal>
 #include <cstdint>
@@ -36,6 +38,7 @@ Allocations device, pinned, freed;
 size_t in_use = 0;
 size_t capacity = size_t{1} << 30;
 bool open_to_host = false;
+pthread_t device_thread;
 jmp_buf* return_point = nullptr;
 const void* stray_address = nullptr;
 void (*stray_handler)(const std::string&) = nullptr;
@@ -92,14 +95,23 @@ const Allocation* find(const Allocations& allocations, const void* pointer) {
   return address < std::prev(next)->first + candidate.mapped ? &candidate : nullptr;
 }
 
+// Reports what was written around the allocation, once.
 void check_fences(const Allocation& allocation) {
-  if (!fenced(allocation.pages(), allocation.begin))
-    report_fault(fmt::format("[memory] something wrote before an allocation of {} bytes", allocation.bytes));
-  if (!fenced(allocation.begin + allocation.bytes, allocation.pages_end()))
-    report_fault(fmt::format("[memory] something wrote past an allocation of {} bytes", allocation.bytes));
+  const auto check = [&](std::byte* first, std::byte* last, const char* side) {
+    if (fenced(first, last)) return;
+    report_fault(
+        fmt::format("[memory] something wrote {} an allocation of {} bytes", side, allocation.bytes));
+    put_fence(first, last);
+  };
+  check(allocation.pages(), allocation.begin, "before");
+  check(allocation.begin + allocation.bytes, allocation.pages_end(), "past");
 }
 
-void on_signal(int, siginfo_t* info, void*) {
+void on_signal(int signal, siginfo_t* info, void*) {
+  if (!::pthread_equal(::pthread_self(), device_thread)) {  // a host thread's own fault
+    ::signal(signal, SIG_DFL);
+    return;
+  }
   if (stray_handler) stray_handler(describe_address(info->si_addr));
   stray_address = info->si_addr;
   std::longjmp(*return_point, 1);
@@ -179,6 +191,7 @@ std::string describe_address(const void* pointer) {
 DeviceAccess::DeviceAccess() {
   for (const auto& [base, allocation] : device) protect(allocation, PROT_READ | PROT_WRITE);
   open_to_host = true;
+  device_thread = ::pthread_self();
   struct sigaction action = {};
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
@@ -196,14 +209,11 @@ DeviceAccess::~DeviceAccess() {
   open_to_host = false;
 }
 
-void run_guarded(void (*body)(void*), void* argument) {
+void run_guarded(const std::function<void()>& work) {
   jmp_buf here;
   return_point = &here;
-  if (_setjmp(here) == 0) {
-    body(argument);
-  } else {
-    throw Misuse(cudaErrorIllegalAddress, "touched " + describe_address(stray_address));
-  }
+  if (_setjmp(here) != 0) throw Misuse(cudaErrorIllegalAddress, "touched " + describe_address(stray_address));
+  work();
 }
 
 void on_stray_access(void (*handler)(const std::string&)) {

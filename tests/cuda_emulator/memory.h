@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 
 // Device and page-locked memory. An allocation of device memory begins at a multiple of 256 bytes and ends at
@@ -37,10 +38,11 @@ class DeviceAccess {
   DeviceAccess& operator=(const DeviceAccess&) = delete;
 };
 
-// Runs body(argument) under a DeviceAccess; an access outside of device memory becomes a Misuse. What the
-// body holds at that moment is leaked.
-void run_guarded(void (*body)(void*), void* argument);
-// A second body may want to know of the access first, as kernels do: it is called on the stack that faulted.
+// Runs the device's work while a DeviceAccess lives; an access that no memory allows becomes a Misuse, and
+// what `work` holds at that moment is leaked.
+void run_guarded(const std::function<void()>& work);
+// Kernels, whose stacks are not the scheduler's, set a handler of their own, called on the stack that
+// strayed; it does not return. nullptr: none.
 void on_stray_access(void (*handler)(const std::string& description));
 
 size_t device_allocations();

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "tests/cuda_emulator/fiber.h"
+#include "tests/cuda_emulator/block.h"
 #include "tests/cuda_emulator/memory.h"
 
 namespace espalier::cuda_emulator {

@@ -23,7 +23,7 @@ std::minstd_rand draws;
 void run_work(const Work& work) {
   if (sticky != cudaSuccess) return;
   try {
-    run_guarded([](void* argument) { static_cast<const Work*>(argument)->run(); }, const_cast<Work*>(&work));
+    run_guarded(work.run);
   } catch (const Misuse& misuse) {
     report_fault(fmt::format("[{}] {}", work.name, misuse.what()));
     sticky = static_cast<cudaError_t>(misuse.status);

@@ -49,7 +49,7 @@ struct Event {
 Point enqueue(cudaStream_t stream, std::string name, std::function<void()> run);
 void run_until(const Point& point);
 void run_everything();
-// The streams that work is done in when it is queued, and the null stream, are known by handle.
+// The live stream of a handle, or the null stream; throws Misuse(invalid) where there is none.
 std::shared_ptr<Stream> stream_at(cudaStream_t handle, int invalid);
 
 cudaError_t sticky_error();

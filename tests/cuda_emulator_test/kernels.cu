@@ -25,6 +25,23 @@ __global__ void __launch_bounds__(1024)
   }
 }
 
+__device__ float block_sum(float value, float* partial) {
+  value = warp_sum(value);
+  if (threadIdx.x % warpSize == 0) partial[threadIdx.x / warpSize] = value;
+  __syncthreads();
+  float sum = 0.0f;
+  for (unsigned i = 0; i < blockDim.x / warpSize; ++i) sum += partial[i];
+  return sum;
+}
+
+template <bool barrier>
+__global__ void sums_in_turn_kernel(const float* values, float* out) {
+  __shared__ float partial[32];
+  const float first = block_sum(values[threadIdx.x], partial);
+  if (barrier) __syncthreads();
+  out[threadIdx.x] = first + block_sum(2.0f * values[threadIdx.x], partial);
+}
+
 __global__ void increment_kernel(float* values, int count) {
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (i < count) values[i] += 1.0f;
@@ -102,6 +119,11 @@ cudaError_t block_sums(const float* values, int count, float* sums, int threads,
 cudaError_t block_sums_without_barrier(const float* values, int count, float* sums, int threads) {
   return cuda::launch(block_sums_kernel<false>, {blocks(count, threads), static_cast<unsigned>(threads)},
                       values, count, sums);
+}
+
+cudaError_t sums_in_turn(const float* values, float* out, bool barrier) {
+  return cuda::launch(barrier ? sums_in_turn_kernel<true> : sums_in_turn_kernel<false>, {1, 256}, values,
+                      out);
 }
 
 cudaError_t increment(float* values, int count, int beyond, cudaStream_t stream) {

@@ -10,6 +10,9 @@ cudaError_t block_sums(const float* values, int count, float* sums, int threads,
                        cudaStream_t stream = nullptr);
 // With the barrier between writing shared memory and reading it left out.
 cudaError_t block_sums_without_barrier(const float* values, int count, float* sums, int threads);
+// out[i] = the sum of all 256 values, and of their doubles, by one block that uses its shared memory twice;
+// with or without the barrier between the two uses.
+cudaError_t sums_in_turn(const float* values, float* out, bool barrier);
 // values[i] += 1 for i < count; `beyond` more elements are written than there are.
 cudaError_t increment(float* values, int count, int beyond = 0, cudaStream_t stream = nullptr);
 // The same, with its arguments in a struct.
