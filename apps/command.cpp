@@ -63,7 +63,8 @@ struct Common {
   int threads = 0;
 
   void add_to(CLI::App& app) {
-    app.add_option("--device", device, "cpu, cuda, or reference (slow, plain kernels)")
+    app.add_option("--device", device,
+                   "cpu, cuda, or reference (slow, plain kernels); see `espalier devices`")
         ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
         ->capture_default_str();
     app.add_option("--threads", threads, "how many threads to use; all cores unless given")

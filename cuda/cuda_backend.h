@@ -23,7 +23,7 @@ struct CudaOptions {
 // deallocate().
 class CudaBackend final : public Backend {
  public:
-  // Throws Error, beginning "[backend] no usable CUDA device", when there is none.
+  // Throws Error, saying why, when there is none or it cannot be used.
   explicit CudaBackend(const CudaOptions& options = {});
 
   Device device() const override { return Device::cuda; }

@@ -18,8 +18,11 @@ void check_cublas(cublasStatus_t status, std::string_view operation) {
 }
 
 void check_cudnn(cudnnStatus_t status, std::string_view operation) {
-  check(status == CUDNN_STATUS_SUCCESS, "[{}] cudnn: the call failed ({})", operation,
-        cudnnGetErrorString(status));
+  if (status == CUDNN_STATUS_SUCCESS) return;
+  char reason[512] = "";
+  cudnnGetLastErrorString(reason, sizeof reason);
+  fail("[{}] cudnn: {} ({})", operation, reason[0] == '\0' ? "the call failed" : reason,
+       cudnnGetErrorString(status));
 }
 
 int to_int(int64_t extent, std::string_view operation) {
