@@ -1,4 +1,5 @@
 #include "cuda/kernels/batch_norm.h"
+
 #include "cuda/kernels/column_sums.h"
 
 namespace espalier::cuda::kernels {

@@ -1,4 +1,5 @@
 #include "cuda/kernels/conv2d.h"
+
 #include "cuda/kernels/for_each.h"
 
 namespace espalier::cuda::kernels {

@@ -1,4 +1,5 @@
 #include "cuda/kernels/elementwise.h"
+
 #include "cuda/kernels/for_each.h"
 
 namespace espalier::cuda::kernels {

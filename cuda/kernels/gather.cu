@@ -1,5 +1,6 @@
-#include "cuda/kernels/for_each.h"
 #include "cuda/kernels/gather.h"
+
+#include "cuda/kernels/for_each.h"
 
 namespace espalier::cuda::kernels {
 namespace {

@@ -1,5 +1,6 @@
-#include "cuda/kernels/for_each.h"
 #include "cuda/kernels/pool2d.h"
+
+#include "cuda/kernels/for_each.h"
 
 namespace espalier::cuda::kernels {
 namespace {
@@ -35,7 +36,8 @@ struct Axes {
   Axis h, w;
 };
 
-// Rows of the matrix are output pixels, or input pixels in the backward; columns are channels.
+// The bodies' rows are output pixels, or input pixels in the backward, and their columns channels.
+
 // Of numbers and NaN, which differs from itself, the first NaN wins.
 struct MaxPool {
   Axes axes;

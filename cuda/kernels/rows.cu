@@ -1,5 +1,6 @@
-#include "cuda/kernels/column_sums.h"
 #include "cuda/kernels/rows.h"
+
+#include "cuda/kernels/column_sums.h"
 
 namespace espalier::cuda::kernels {
 namespace {

@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "cuda/allocator.h"
 #include "tests/cuda/emulated.h"
 #include "tests/support/catch.h"
@@ -49,6 +47,36 @@ TEST_CASE("numbers of every dtype are filled, copied and read on the device") {
   for (DType dtype : {DType::float32, DType::float64, DType::uint8, DType::int32, DType::int64}) {
     const Tensor tensor = Tensor::full({300}, 7.0, dtype, Device::cuda);
     CHECK(identical(tensor.clone(), Tensor::full({300}, 7.0, dtype)));
+  }
+}
+
+TEST_CASE("a driver or library that does not answer is an error that says which") {
+  restart_emulation();
+  cuda_emulator::fail_call("cudaGetDeviceCount", 1, cudaErrorInsufficientDriver);
+  CHECK_ERROR(emulated_backend(), "(cudaErrorInsufficientDriver)");
+  cuda_emulator::fail_call("cudnnCreate", 1, CUDNN_STATUS_NOT_INITIALIZED);
+  CHECK_ERROR(emulated_backend(), "(CUDNN_STATUS_NOT_INITIALIZED)");
+  CHECK(cuda_emulator::to_string(cuda_emulator::live()) == "nothing");
+  CHECK(emulated_backend().description().find("GiB") != std::string::npos);
+}
+
+TEST_CASE("reductions give the same bits in whatever order the threads run") {
+  const auto reduce = [](uint64_t seed) {
+    cuda_emulator::set_seed(seed);
+    const Tensor x = random_tensor({1700, 10}, 1, DType::float32, Device::cuda),
+                 labels = random_integers({1700}, 2, 0, 10, Device::cuda);
+    Tensor columns({10}, DType::float32, Device::cuda), loss({}, DType::float32, Device::cuda),
+        probabilities = x.clone(), correct({}, DType::int64, Device::cuda);
+    x.backend().sum_rows(x, columns);
+    x.backend().cross_entropy(x, labels, 0.1, loss, probabilities, correct);
+    Tensor table({10}, DType::float32, Device::cuda);
+    x.backend().scatter_add(random_tensor({1700}, 3, DType::float32, Device::cuda), labels, table);
+    return std::vector{columns, loss, probabilities, correct, table};
+  };
+  const std::vector<Tensor> expected = reduce(1);
+  for (uint64_t seed : {2, 3, 4}) {
+    const std::vector<Tensor> actual = reduce(seed);
+    for (size_t i = 0; i < actual.size(); ++i) CHECK(identical(actual[i], expected[i]));
   }
 }
 
