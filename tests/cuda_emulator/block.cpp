@@ -107,10 +107,11 @@ void begin_turn(int thread) {
 
 // --- turns -----------------------------------------------------------------------------------------------
 
-[[noreturn]] void abandon_kernel(int status, std::string message) {
-  failure = std::move(message);
+// To be followed by leave_for_good(), in a statement of its own: what the message was made from is freed by
+// then.
+void fail_kernel(int status, const std::string& message) {
+  failure = message;
   failure_status = status;
-  leave_for_good();
 }
 
 void end_thread();
@@ -196,9 +197,11 @@ void try_complete(int w, uint32_t mask) {
   for_each_lane(taking_part, [&](int lane) { same_mask &= thread_at(lane).mask == mask; });
   if (!same_mask) return;
   for_each_lane(taking_part, [&](int lane) {
-    if (thread_at(lane).op != one.op || thread_at(lane).width != one.width)
-      abandon_kernel(cudaErrorLaunchFailure, "divergent warp operation: " + describe(one) + ", while " +
-                                                 describe(thread_at(lane)) + ", in another operation");
+    if (thread_at(lane).op != one.op || thread_at(lane).width != one.width) {
+      fail_kernel(cudaErrorLaunchFailure, "divergent warp operation: " + describe(one) + ", while " +
+                                              describe(thread_at(lane)) + ", in another operation");
+      leave_for_good();
+    }
   });
   uint64_t votes = 0;
   for_each_lane(taking_part, [&](int lane) { votes |= uint64_t{thread_at(lane).value != 0} << lane; });
@@ -294,8 +297,10 @@ void run_kernel(dim3 grid, dim3 block, size_t bytes, const std::function<void()>
   gridDim = grid;
   blockDim = block;
   failure.clear();
-  on_stray_access(
-      [](const std::string& what) { abandon_kernel(cudaErrorIllegalAddress, "touched " + what); });
+  on_stray_access([](const void* address) {
+    fail_kernel(cudaErrorIllegalAddress, "touched " + describe_address(address));
+    leave_for_good();
+  });
   std::vector<unsigned> order(size_t{grid.x} * grid.y * grid.z);
   std::iota(order.begin(), order.end(), 0u);
   for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[draw(static_cast<uint32_t>(i))]);
@@ -318,8 +323,10 @@ void block_barrier(std::source_location where) {
   if (++waiting == static_cast<int>(threads.size())) {
     for (const Thread& thread : threads)
       if (thread.where.line() != where.line() ||
-          std::strcmp(thread.where.file_name(), where.file_name()) != 0)
-        abandon_kernel(cudaErrorLaunchFailure, describe_deadlock());
+          std::strcmp(thread.where.file_name(), where.file_name()) != 0) {
+        fail_kernel(cudaErrorLaunchFailure, describe_deadlock());
+        leave_for_good();
+      }
     waiting = 0;
     for (size_t i = 0; i < threads.size(); ++i) {
       threads[i].state = State::ready;
@@ -332,14 +339,18 @@ void block_barrier(std::source_location where) {
 uint64_t warp_operation(WarpOp op, uint32_t mask, uint64_t value, int argument, int width,
                         std::source_location where) {
   const int lane = current % kWarpSize;
-  if (!(mask >> lane & 1))
-    abandon_kernel(cudaErrorLaunchFailure,
-                   fmt::format("warp operation at {}: mask {:#x} leaves out the calling lane {}",
-                               place(where), mask, lane));
-  if (width < 1 || width > kWarpSize || !std::has_single_bit(static_cast<unsigned>(width)))
-    abandon_kernel(
+  if (!(mask >> lane & 1)) {
+    fail_kernel(cudaErrorLaunchFailure,
+                fmt::format("warp operation at {}: mask {:#x} leaves out the calling lane {}", place(where),
+                            mask, lane));
+    leave_for_good();
+  }
+  if (width < 1 || width > kWarpSize || !std::has_single_bit(static_cast<unsigned>(width))) {
+    fail_kernel(
         cudaErrorLaunchFailure,
         fmt::format("warp operation at {}: width {}; a power of two up to 32 was due", place(where), width));
+    leave_for_good();
+  }
   wait(State::at_warp_operation, where);
   const size_t self = static_cast<size_t>(current);
   threads[self].op = op;

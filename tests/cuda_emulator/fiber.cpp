@@ -12,6 +12,7 @@
 #include <vector>
 
 #ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -55,7 +56,7 @@ void fiber_main() {
 
 void first_entry(Fiber& fiber) {
   fiber.entered = true;
-  ucontext_t context;
+  static ucontext_t context;  // off the stack, whose frame nothing returns through
   getcontext(&context);
   context.uc_stack.ss_sp = fiber.stack;
   context.uc_stack.ss_size = kStackBytes;
@@ -114,6 +115,9 @@ void restart_fibers() {
   idle.clear();
   for (const auto& fiber : fibers) {
     fiber->entered = false;
+#ifdef __SANITIZE_ADDRESS__
+    ASAN_UNPOISON_MEMORY_REGION(fiber->stack, kStackBytes);
+#endif
     idle.push_back(fiber.get());
   }
 }

@@ -41,7 +41,7 @@ bool open_to_host = false;
 pthread_t device_thread;
 jmp_buf* return_point = nullptr;
 const void* stray_address = nullptr;
-void (*stray_handler)(const std::string&) = nullptr;
+void (*stray_handler)(const void*) = nullptr;
 struct sigaction previous_segv, previous_bus;
 
 size_t round_up(size_t value, size_t multiple) {
@@ -112,7 +112,7 @@ void on_signal(int signal, siginfo_t* info, void*) {
     ::signal(signal, SIG_DFL);
     return;
   }
-  if (stray_handler) stray_handler(describe_address(info->si_addr));
+  if (stray_handler) stray_handler(info->si_addr);
   stray_address = info->si_addr;
   std::longjmp(*return_point, 1);
 }
@@ -216,7 +216,7 @@ void run_guarded(const std::function<void()>& work) {
   work();
 }
 
-void on_stray_access(void (*handler)(const std::string&)) {
+void on_stray_access(void (*handler)(const void*)) {
   stray_handler = handler;
 }
 

@@ -43,7 +43,7 @@ class DeviceAccess {
 void run_guarded(const std::function<void()>& work);
 // Kernels, whose stacks are not the scheduler's, set a handler of their own, called on the stack that
 // strayed; it does not return. nullptr: none.
-void on_stray_access(void (*handler)(const std::string& description));
+void on_stray_access(void (*handler)(const void* address));
 
 size_t device_allocations();
 size_t device_bytes();
