@@ -20,6 +20,7 @@
 #include "apps/tables/table.h"
 #include "apps/text_table.h"
 #include "apps/version.h"
+#include "core/backend.h"
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
 #include "interchange/mapping.h"
@@ -62,7 +63,8 @@ struct Common {
   int threads = 0;
 
   void add_to(CLI::App& app) {
-    app.add_option("--device", device, "cpu, cuda, or reference (slow, plain kernels)")
+    app.add_option("--device", device,
+                   "cpu, cuda, or reference (slow, plain kernels); see `espalier devices`")
         ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
         ->capture_default_str();
     app.add_option("--threads", threads, "how many threads to use; all cores unless given")
@@ -239,6 +241,22 @@ void add_list(CLI::App& program) {
   });
 }
 
+void add_devices(CLI::App& program) {
+  auto* app = program.add_subcommand("devices", "List what can compute: usable, or why not");
+  app->footer("Example:\n  espalier devices");
+  app->callback([] {
+    for (Device device : kDevices) {
+      std::string line;
+      try {
+        line = backend(device).description();
+      } catch (const Error& error) {
+        line = error.what();
+      }
+      print(fmt::format("{:<10} {}\n", name(device), line));
+    }
+  });
+}
+
 void add_table(CLI::App& program) {
   auto* app =
       program.add_subcommand("table", "Render a paper's table from the summaries of runs, as Markdown");
@@ -317,6 +335,7 @@ int command(int argc, char** argv) {
   add_export(program);
   add_data(program);
   add_list(program);
+  add_devices(program);
   add_table(program);
   add_bench(program, common);
   try {

@@ -49,7 +49,7 @@ std::string_view name(Device device) {
 }
 
 Device device_from_name(std::string_view text) {
-  for (Device device : {Device::cpu, Device::reference, Device::cuda})
+  for (Device device : kDevices)
     if (name(device) == text) return device;
   fail("[device] unknown device '{}'; the devices are cpu, cuda and reference", text);
 }

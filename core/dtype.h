@@ -12,6 +12,7 @@ enum class DType : uint8_t { float32, float64, uint8, int32, int64 };
 // Device::reference is host memory with plain, unoptimised kernels: the oracle that the others are tested
 // against.
 enum class Device : uint8_t { cpu, reference, cuda };
+inline constexpr Device kDevices[] = {Device::cpu, Device::reference, Device::cuda};
 
 size_t item_size(DType dtype);
 std::string_view name(DType dtype);

@@ -1,11 +1,10 @@
 #include "core/cpu/allocator.h"
 
-#include <algorithm>
-#include <bit>
 #include <new>
 #include <utility>
 
 #include "core/error.h"
+#include "core/size_class.h"
 
 namespace espalier::cpu {
 namespace {
@@ -17,24 +16,11 @@ constexpr bool kCaching = false;
 constexpr bool kCaching = true;
 #endif
 
-// Classes are a power of two and its quarters, so that at most a fifth of a block is unused.
-struct SizeClass {
-  size_t index, bytes;
-};
-
-SizeClass class_of(size_t bytes) {
-  bytes = std::max<size_t>(bytes, 64);
-  const int exponent = std::bit_width(bytes - 1) - 1;  // 2^exponent < bytes <= 2^(exponent + 1)
-  const size_t base = size_t{1} << exponent, quarter = base / 4;
-  const size_t steps = (bytes - base + quarter - 1) / quarter;
-  return {static_cast<size_t>(exponent) * 4 + steps - 1, base + steps * quarter};
-}
-
 }  // namespace
 
 void* Allocator::allocate(size_t bytes) {
   check(bytes < size_t{1} << 62, "[allocate] no memory for {} bytes on the host", bytes);
-  const SizeClass size = class_of(bytes);
+  const SizeClass size = size_class_of(bytes);
   {
     const std::lock_guard lock(mutex_);
     if (Block* block = free_[size.index]) {
@@ -57,7 +43,7 @@ void* Allocator::allocate(size_t bytes) {
 }
 
 void Allocator::deallocate(void* pointer, size_t bytes) noexcept {
-  const SizeClass size = class_of(bytes);
+  const SizeClass size = size_class_of(bytes);
   if (kCaching) {
     const std::lock_guard lock(mutex_);
     if (cached_ + size.bytes <= kCacheLimit) {

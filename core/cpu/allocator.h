@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <mutex>
 
+#include "core/size_class.h"
+
 namespace espalier::cpu {
 
 // 64-byte aligned host memory. Freed blocks are kept for the next request of their size class, because a
@@ -26,7 +28,7 @@ class Allocator {
     Block* next;
   };
   std::mutex mutex_;
-  std::array<Block*, 256> free_{};  // by size class
+  std::array<Block*, SizeClass::kCount> free_{};  // by size class
   size_t cached_ = 0;
 };
 

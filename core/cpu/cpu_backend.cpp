@@ -1,6 +1,7 @@
 #include "core/cpu/cpu_backend.h"
 
 #include <cblas.h>
+#include <omp.h>
 
 #include <cstring>
 
@@ -13,6 +14,11 @@ CpuBackend::CpuBackend() {
   check(openblas_get_parallel() != OPENBLAS_THREAD,
         "[backend] OpenBLAS is the pthread build; install libopenblas0-openmp and choose it with "
         "update-alternatives --config libopenblas.so.0-$(uname -m)-linux-gnu");
+}
+
+std::string CpuBackend::description() const {
+  const int threads = omp_get_max_threads();
+  return fmt::format("{} thread{}", threads, threads == 1 ? "" : "s");
 }
 
 void* CpuBackend::allocate(size_t bytes) {

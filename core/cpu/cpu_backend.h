@@ -12,6 +12,7 @@ class CpuBackend final : public Backend {
   // Throws Error when the OpenBLAS that was found at run time does not share OpenMP's threads.
   CpuBackend();
   Device device() const override { return Device::cpu; }
+  std::string description() const override;
 
   void* allocate(size_t bytes) override;
   void deallocate(void* pointer, size_t bytes) noexcept override;

@@ -8,6 +8,9 @@ namespace espalier::reference {
 class ReferenceBackend final : public Backend {
  public:
   Device device() const override { return Device::reference; }
+  std::string description() const override {
+    return "plain kernels, slow: what the others are tested against";
+  }
 
   void* allocate(size_t bytes) override;
   void deallocate(void* pointer, size_t bytes) noexcept override;

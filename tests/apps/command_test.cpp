@@ -223,7 +223,7 @@ TEST_CASE_METHOD(Fixture, "wrong use exits with 2 and failure with 1, both sayin
   fails_with(run("b", "--set stage.2.layers.fc9=0.5"), "fc9");
   fails_with(run("b", "--set stage.3.layers.fc9=4"), "fc9");
   CHECK_FALSE(fs::exists(out("b")));  // nothing ran, so nothing is left that would refuse the mended recipe
-  fails_with(run("c", "--device cuda"), "no usable CUDA device");
+  fails_with(run("c", "--device cuda", "CUDA_VISIBLE_DEVICES= "), "no usable CUDA device");
   CHECK_FALSE(fs::exists(out("c")));
   fails_with(run("d", "--data-dir /nowhere --set data.name=mnist"), "/nowhere");
   CHECK_FALSE(fs::exists(out("d")));
@@ -285,7 +285,7 @@ TEST_CASE_METHOD(Fixture, "a compressed model is exported to ONNX, or the packag
 
 TEST_CASE("every command has help with an example, and list names what is registered") {
   for (const char* name : {"run", "evaluate", "predict", "inspect", "import", "export", "list", "table",
-                           "bench", "bench data", "data", "data get", "data pack"}) {
+                           "devices", "bench", "bench data", "data", "data get", "data pack"}) {
     const Outcome help = espalier_command(std::string(name) + " --help");
     CHECK(help.code == 0);
     CHECK(help.text.find("Example:") != std::string::npos);
@@ -295,6 +295,13 @@ TEST_CASE("every command has help with an example, and list names what is regist
   CHECK(espalier_command("list datasets").text.find("DIR/") != std::string::npos);
   CHECK(espalier_command("list stages").text.find("quantize") != std::string::npos);
   CHECK(espalier_command("list criteria").text.find("magnitude") != std::string::npos);
+}
+
+TEST_CASE("devices lists what can compute and why the others cannot") {
+  const Outcome devices = espalier_command("devices", "CUDA_VISIBLE_DEVICES= ");
+  CHECK(devices.code == 0);
+  for (const char* part : {"cpu  ", "reference  ", "cuda  ", "no usable CUDA device"})
+    CHECK(devices.text.find(part) != std::string::npos);
 }
 
 // A PNG would need an encoder: a BMP of one colour, height x width, is a header and its pixels.

@@ -51,13 +51,13 @@ std::vector<KernelCase> cases() {
 TEST_CASE("pooling agrees with the reference") {
   check_agreement(cases());
 }
-TEST_CASE("pooling gives the same bits for any number of threads") {
-  check_thread_invariance(cases());
+TEST_CASE("pooling gives the same bits in every run and for any number of threads") {
+  check_same_bits(cases());
 }
 
 TEST_CASE("of equal values the first wins, and of numbers and NaN the NaN") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  for (Device device : {Device::cpu, Device::reference}) {
+  for (Device device : tested_devices()) {
     Tensor y({1, 1, 2, 1}, DType::float32, device), indices({1, 1, 2, 1}, DType::int32, device);
     backend(device).pool2d(PoolOp::max,
                            Tensor::from(std::vector<float>{1, 5, 3, 2, 5, 5, nan, 4}, {1, 2, 4, 1}, device),
@@ -68,8 +68,9 @@ TEST_CASE("of equal values the first wins, and of numbers and NaN the NaN") {
   }
 }
 
-TEST_CASE("average pooling divides by the pixels in the image, or by the window where padding counts") {
-  for (Device device : {Device::cpu, Device::reference})
+TEST_CASE("average pooling divides by the pixels in the image, or by the window where padding counts",
+          "[backend]") {
+  for (Device device : tested_devices())
     for (bool include : {false, true}) {
       Tensor y({1, 2, 2, 1}, DType::float32, device), indices;
       backend(device).pool2d(PoolOp::average, Tensor::full({1, 2, 2, 1}, 4.0, DType::float32, device), y,

@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "core/random.h"
@@ -88,22 +89,19 @@ bool identical(const Tensor& a, const Tensor& b) {
   return a.bytes() == 0 || std::memcmp(left.raw(), right.raw(), a.bytes()) == 0;
 }
 
+Device tested_device() {
+  const char* device = std::getenv("ESPALIER_TEST_DEVICE");
+  return device == nullptr ? Device::cpu : device_from_name(device);
+}
+
 std::vector<Device> tested_devices() {
-  std::vector<Device> devices = {Device::cpu};
-  try {
-    backend(Device::cuda);
-    devices.push_back(Device::cuda);
-  } catch (const Error&) {
-  }
-  return devices;
+  return {tested_device(), Device::reference};
 }
 
 void check_agreement(const std::vector<KernelCase>& cases) {
-  std::vector<Device> devices = tested_devices();
-  devices.push_back(Device::reference);
   for (const KernelCase& kernel : cases) {
     const std::vector<Tensor> expected = kernel.run(Device::reference, DType::float64);
-    for (Device device : devices) {
+    for (Device device : tested_devices()) {
       const std::vector<Tensor> actual = kernel.run(device, DType::float32);
       REQUIRE(actual.size() == expected.size());
       for (size_t i = 0; i < actual.size(); ++i) {
@@ -114,14 +112,14 @@ void check_agreement(const std::vector<KernelCase>& cases) {
   }
 }
 
-void check_thread_invariance(const std::vector<KernelCase>& cases) {
+void check_same_bits(const std::vector<KernelCase>& cases) {
   const int before = omp_get_max_threads();
   for (const KernelCase& kernel : cases) {
     omp_set_num_threads(1);
-    const std::vector<Tensor> expected = kernel.run(Device::cpu, DType::float32);
+    const std::vector<Tensor> expected = kernel.run(tested_device(), DType::float32);
     for (int threads : {2, 3}) {
       omp_set_num_threads(threads);
-      const std::vector<Tensor> actual = kernel.run(Device::cpu, DType::float32);
+      const std::vector<Tensor> actual = kernel.run(tested_device(), DType::float32);
       REQUIRE(actual.size() == expected.size());
       for (size_t i = 0; i < actual.size(); ++i) {
         INFO(kernel.name << ", output " << i << ", with " << threads << " threads");

@@ -31,11 +31,14 @@ struct KernelCase {
   std::function<std::vector<Tensor>(Device device, DType dtype)> run;
 };
 
-// The devices that this machine can test against the reference.
+// The device under test: $ESPALIER_TEST_DEVICE, else the CPU. A test program leaves, its tests skipped, where
+// that device cannot be used.
+Device tested_device();
+// That one and the reference.
 std::vector<Device> tested_devices();
-// Every case on every tested device, and on the reference in float32, agrees with the reference in float64.
+// Every case in float32 on the tested devices agrees with the reference in float64.
 void check_agreement(const std::vector<KernelCase>& cases);
-// Every case gives the same bits on the CPU with 1, 2 and 3 threads.
-void check_thread_invariance(const std::vector<KernelCase>& cases);
+// Every case gives the same bits on the device under test in every run, with 1, 2 and 3 threads.
+void check_same_bits(const std::vector<KernelCase>& cases);
 
 }  // namespace espalier::test

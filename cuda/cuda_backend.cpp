@@ -1,0 +1,75 @@
+#include "cuda/cuda_backend.h"
+
+#include <new>
+
+#include "cuda/status.h"
+
+namespace espalier::cuda {
+namespace {
+
+// The oldest generation that the kernels are compiled for, Turing.
+constexpr int kMajor = 7, kMinor = 5;
+
+std::string describe_device() {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  check(status == cudaSuccess, "[backend] {} ({})", cudaGetErrorString(status), cudaGetErrorName(status));
+  check(count > 0, "[backend] the driver knows no device");
+  cudaDeviceProp properties{};
+  check_cuda(cudaGetDeviceProperties(&properties, 0), "backend");
+  check(std::pair(properties.major, properties.minor) >= std::pair(kMajor, kMinor),
+        "[backend] {} has compute capability {}.{}; {}.{} or newer is due", properties.name, properties.major,
+        properties.minor, kMajor, kMinor);
+  return fmt::format("{}, {:.1f} GiB", properties.name,
+                     static_cast<double>(properties.totalGlobalMem) / 0x1p30);
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(const CudaOptions& options)
+    : description_(describe_device()),
+      stream_(make_stream()),
+      cublas_(make_cublas(stream_)),
+      cudnn_(make_cudnn(stream_)),
+      fault_memory_(make_pinned_memory(sizeof(kernels::LabelFault))),
+      fault_(::new (static_cast<void*>(fault_memory_)) kernels::LabelFault),
+      staging_(stream_),
+      convolutions_(cudnn_, allocator_, options.tf32) {
+  check_cublas(cublasSetMathMode(cublas_, options.tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
+               "backend");
+}
+
+void* CudaBackend::allocate(size_t bytes) {
+  return allocator_.allocate(bytes);
+}
+
+void CudaBackend::deallocate(void* pointer, size_t bytes) noexcept {
+  allocator_.deallocate(pointer, bytes);
+}
+
+void CudaBackend::copy_from_host(void* destination, const void* source, size_t bytes) {
+  staging_.copy_from_host(destination, source, bytes);
+}
+
+void CudaBackend::copy_to_host(void* destination, const void* source, size_t bytes) {
+  check_cuda(cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDeviceToHost, stream_), "copy_to_host");
+  wait("copy_to_host");
+}
+
+void CudaBackend::copy(void* destination, const void* source, size_t bytes) {
+  check_cuda(cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDeviceToDevice, stream_), "copy");
+}
+
+void CudaBackend::synchronize() {
+  wait("synchronize");
+}
+
+void CudaBackend::wait(std::string_view operation) {
+  check_cuda(cudaStreamSynchronize(stream_), operation);
+  if (fault_->row < 0) return;
+  const kernels::LabelFault fault = *fault_;
+  *fault_ = {};
+  fail("[cross_entropy] row {} has label {}, which is not in [0, {})", fault.row, fault.label, fault.classes);
+}
+
+}  // namespace espalier::cuda

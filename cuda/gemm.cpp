@@ -1,0 +1,27 @@
+#include "cuda/cuda_backend.h"
+#include "cuda/status.h"
+
+namespace espalier::cuda {
+
+// cuBLAS counts by columns: what it takes for the transpose of C is our row-major C, so that C^T = op(B)^T
+// op(A)^T asks for the operands in the other order and nothing else.
+void CudaBackend::gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options) {
+  const int64_t rows = c.shape()[0], columns = c.shape()[1], depth = a.shape()[options.transpose_a ? 0 : 1];
+  if (c.numel() == 0) return;
+  if (depth == 0) {
+    if (options.beta == 0.0)
+      fill(c, 0.0);
+    else
+      axpby(options.beta, c, 0.0, c);
+    return;
+  }
+  const auto operation = [](bool transpose) { return transpose ? CUBLAS_OP_T : CUBLAS_OP_N; };
+  const auto alpha = static_cast<float>(options.alpha), beta = static_cast<float>(options.beta);
+  check_cublas(cublasSgemm(cublas_, operation(options.transpose_b), operation(options.transpose_a),
+                           to_int(columns, "gemm"), to_int(rows, "gemm"), to_int(depth, "gemm"), &alpha,
+                           b.data<float>(), to_int(b.shape()[1], "gemm"), a.data<float>(),
+                           to_int(a.shape()[1], "gemm"), &beta, c.data<float>(), to_int(columns, "gemm")),
+               "gemm");
+}
+
+}  // namespace espalier::cuda

@@ -1,0 +1,136 @@
+#include "cuda/allocator.h"
+#include "tests/cuda/emulated.h"
+#include "tests/support/catch.h"
+#include "tests/support/tensors.h"
+
+namespace espalier::test {
+namespace {
+
+TEST_CASE("a freed block serves the next request of its size, and no block has two owners") {
+  cuda::Allocator allocator;
+  void* first = allocator.allocate(1000);
+  void* second = allocator.allocate(1000);
+  CHECK(first != second);
+  allocator.deallocate(first, 1000);
+  CHECK(allocator.allocate(990) == first);
+  const cuda::Allocator::Statistics statistics = allocator.statistics();
+  CHECK(statistics.requests == 3);
+  CHECK(statistics.device_requests == 2);
+  CHECK(statistics.used == 2048);
+  allocator.deallocate(first, 990);
+  allocator.deallocate(second, 1000);
+  CHECK(allocator.statistics().used == 0);
+  CHECK(allocator.statistics().kept == 2048);
+  allocator.trim();
+  CHECK(allocator.statistics().kept == 0);
+}
+
+TEST_CASE("kept blocks are given back when the device is out of memory, and only then is that an error") {
+  restart_emulation({.capacity = size_t{1} << 20});
+  cuda::Allocator allocator;
+  allocator.deallocate(allocator.allocate(600000), 600000);
+  void* block = allocator.allocate(900000);
+  CHECK_ERROR(allocator.allocate(600000), "[allocate] no memory for 655360 bytes on the CUDA device");
+  allocator.deallocate(block, 900000);
+  allocator.trim();
+  restart_emulation();
+}
+
+TEST_CASE("host memory may change once a copy from it returned") {
+  std::vector<float> values(3'000'001, 1.0f);  // more than both staging buffers hold
+  const Tensor copied = Tensor::from(values, {3'000'001}, Device::cuda);
+  std::fill(values.begin(), values.end(), 2.0f);
+  CHECK(copied.to_vector<float>() == std::vector<float>(3'000'001, 1.0f));
+}
+
+TEST_CASE("numbers of every dtype are filled, copied and read on the device") {
+  for (DType dtype : {DType::float32, DType::float64, DType::uint8, DType::int32, DType::int64}) {
+    const Tensor tensor = Tensor::full({300}, 7.0, dtype, Device::cuda);
+    CHECK(identical(tensor.clone(), Tensor::full({300}, 7.0, dtype)));
+  }
+}
+
+TEST_CASE("a driver or library that does not answer is an error that says which") {
+  restart_emulation();
+  cuda_emulator::fail_call("cudaGetDeviceCount", 1, cudaErrorInsufficientDriver);
+  CHECK_ERROR(emulated_backend(), "(cudaErrorInsufficientDriver)");
+  cuda_emulator::fail_call("cudnnCreate", 1, CUDNN_STATUS_NOT_INITIALIZED);
+  CHECK_ERROR(emulated_backend(), "(CUDNN_STATUS_NOT_INITIALIZED)");
+  CHECK(cuda_emulator::to_string(cuda_emulator::live()) == "nothing");
+  CHECK(emulated_backend().description().find("GiB") != std::string::npos);
+}
+
+TEST_CASE("reductions give the same bits in whatever order the threads run") {
+  const auto reduce = [](uint64_t seed) {
+    cuda_emulator::set_seed(seed);
+    const Tensor x = random_tensor({1700, 10}, 1, DType::float32, Device::cuda),
+                 labels = random_integers({1700}, 2, 0, 10, Device::cuda);
+    Tensor columns({10}, DType::float32, Device::cuda), loss({}, DType::float32, Device::cuda),
+        probabilities = x.clone(), correct({}, DType::int64, Device::cuda);
+    x.backend().sum_rows(x, columns);
+    x.backend().cross_entropy(x, labels, 0.1, loss, probabilities, correct);
+    Tensor table({10}, DType::float32, Device::cuda);
+    x.backend().scatter_add(random_tensor({1700}, 3, DType::float32, Device::cuda), labels, table);
+    return std::vector{columns, loss, probabilities, correct, table};
+  };
+  const std::vector<Tensor> expected = reduce(1);
+  for (uint64_t seed : {2, 3, 4}) {
+    const std::vector<Tensor> actual = reduce(seed);
+    for (size_t i = 0; i < actual.size(); ++i) CHECK(identical(actual[i], expected[i]));
+  }
+}
+
+TEST_CASE("where cuDNN has no deterministic algorithm the backend convolves itself") {
+  const Shape image{2, 9, 8, 6}, kernel{4, 3, 2, 3}, result{2, 5, 9, 4};
+  const Conv2dOptions options{.stride = {2, 1}, .padding = {1, 1}, .groups = 2};
+  const auto run = [&](Device device, DType dtype) {
+    Tensor y(result, dtype, device), dx(image, dtype, device), dweight(kernel, dtype, device);
+    const Tensor x = random_tensor(image, 1, dtype, device), weight = random_tensor(kernel, 2, dtype, device),
+                 dy = random_tensor(result, 3, dtype, device);
+    backend(device).conv2d(x, weight, y, options);
+    backend(device).conv2d_backward_data(dy, weight, dx, options);
+    backend(device).conv2d_backward_weight(x, dy, dweight, options);
+    return std::vector{y, dx, dweight};
+  };
+  for (const char* function :
+       {"cudnnGetConvolutionForwardAlgorithm_v7", "cudnnGetConvolutionBackwardDataAlgorithm_v7",
+        "cudnnGetConvolutionBackwardFilterAlgorithm_v7"})
+    cuda_emulator::fail_call(function, 1, CUDNN_STATUS_NOT_SUPPORTED);
+  const std::vector<Tensor> actual = run(Device::cuda, DType::float32);
+  const std::vector<Tensor> expected = run(Device::reference, DType::float64);
+  for (size_t i = 0; i < actual.size(); ++i)
+    check_close(actual[i], expected[i], tolerance(Device::cuda, DType::float32));
+  CHECK(cuda_emulator::call_count("cudnnConvolutionForward") == 0);
+}
+
+TEST_CASE("an algorithm that cuDNN refuses after all gives way to the next") {
+  cuda_emulator::fail_call("cudnnConvolutionForward", 1, CUDNN_STATUS_NOT_SUPPORTED);
+  const auto run = [&](Device device, DType dtype) {
+    Tensor y({1, 4, 4, 2}, dtype, device);
+    backend(device).conv2d(random_tensor({1, 4, 4, 2}, 1, dtype, device),
+                           random_tensor({2, 3, 3, 2}, 2, dtype, device), y, {.padding = {1, 1}});
+    return y;
+  };
+  for (int repeat = 0; repeat < 2; ++repeat)
+    check_close(run(Device::cuda, DType::float32), run(Device::reference, DType::float64), 1e-5);
+}
+
+TEST_CASE("a failure of a library names the operation, the library and the status") {
+  const Tensor x = random_tensor({1, 4, 4, 2}, 1, DType::float32, Device::cuda),
+               weight = random_tensor({2, 3, 3, 2}, 2, DType::float32, Device::cuda);
+  Tensor y({1, 2, 2, 2}, DType::float32, Device::cuda);
+  cuda_emulator::fail_call("cudnnConvolutionForward", 1, CUDNN_STATUS_EXECUTION_FAILED);
+  CHECK_ERROR(x.backend().conv2d(x, weight, y, {}), "[conv2d] cudnn: ");
+  cuda_emulator::fail_call("cudnnConvolutionForward", 1, CUDNN_STATUS_EXECUTION_FAILED);
+  CHECK_ERROR(x.backend().conv2d(x, weight, y, {}), "(CUDNN_STATUS_EXECUTION_FAILED)");
+  const Tensor a = Tensor::zeros({3, 3}, DType::float32, Device::cuda);
+  Tensor c = a.clone();
+  cuda_emulator::fail_call("cublasSgemm", 1, CUBLAS_STATUS_EXECUTION_FAILED);
+  CHECK_ERROR(a.backend().gemm(a, a, c, {}),
+              "[gemm] cublas: the call failed (CUBLAS_STATUS_EXECUTION_FAILED)");
+  cuda_emulator::fail_call("cudaLaunchKernel", 1, cudaErrorInvalidConfiguration);
+  CHECK_ERROR(c.fill(1.0), "[fill] cuda: ");
+}
+
+}  // namespace
+}  // namespace espalier::test

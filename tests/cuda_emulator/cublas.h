@@ -1,0 +1,10 @@
+#pragma once
+
+#include <cstddef>
+
+namespace espalier::cuda_emulator {
+
+size_t live_cublas_handles();
+void forget_cublas();
+
+}  // namespace espalier::cuda_emulator
