@@ -12,7 +12,7 @@
 // What every emulated function has in common: one at a time, the fault plan, and errors.
 namespace espalier::cuda_emulator {
 
-// The caller's mistake: reported (see faults()) and answered with `status`.
+// The caller's mistake: reported (see take_faults()) and answered with `status`.
 struct Misuse : std::runtime_error {
   Misuse(int code, const std::string& message) : std::runtime_error(message), status(code) {}
   int status;
@@ -30,7 +30,7 @@ void require(bool condition, int status, fmt::format_string<Args...> message, Ar
 
 // Held by every emulated function and by everything that touches the emulator's state.
 std::recursive_mutex& mutex();
-// Adds to faults().
+// Adds to what take_faults() gives.
 void report_fault(const std::string& message);
 
 template <typename Status, typename Body>

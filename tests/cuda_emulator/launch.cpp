@@ -27,11 +27,12 @@ void check_geometry(dim3 grid, dim3 block, size_t shared_bytes) {
           "{} bytes of dynamic shared memory; at most {} were due", shared_bytes, kMaxSharedBytes);
 }
 
-// Whether the word can only be meant as a pointer to memory that a device does not see.
+// Whether the word is the address of host memory: it lies where Linux puts heap, libraries and stacks, far
+// above what two small integers make, and is mapped.
 bool points_to_host(uintptr_t word) {
-  if (word < uintptr_t{1} << 32 || word >= uintptr_t{1} << 47) return false;
+  if (word < uintptr_t{0x5000} << 32 || word >= uintptr_t{0x10000} << 32) return false;
   void* const page = reinterpret_cast<void*>(word / 4096 * 4096);
-  return space_of(reinterpret_cast<void*>(word)) == Space::host && ::msync(page, 1, MS_ASYNC) == 0;  // mapped
+  return space_of(reinterpret_cast<void*>(word)) == Space::host && ::msync(page, 1, MS_ASYNC) == 0;
 }
 
 // Kernels get pointers alone or inside of structs, so each aligned word of an argument is looked at.

@@ -25,7 +25,7 @@ Space space_of(const void* pointer);
 // `alignment`; `what` names the argument.
 void require_device(const void* pointer, size_t bytes, int status, const std::string& what,
                     size_t alignment = 4);
-// "byte 4096 of an allocation of 4000 bytes", "freed memory", …
+// "byte 4096 of 4000 bytes of device memory", "host memory (0x10)", …
 std::string describe_address(const void* pointer);
 
 // The device's turn: opens its memory, and catches what strays out of it.

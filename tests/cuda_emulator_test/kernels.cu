@@ -49,7 +49,7 @@ __global__ void increment_kernel(float* values, int count) {
 
 __global__ void increment_view_kernel(View view) {
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  if (i < view.count) view.values[i] += 1.0f;
+  if (i < view.count) view.values[i] += static_cast<float>(view.step);
 }
 
 __global__ void divergent_barrier_kernel(int* out) {

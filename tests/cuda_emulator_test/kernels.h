@@ -15,9 +15,10 @@ cudaError_t block_sums_without_barrier(const float* values, int count, float* su
 cudaError_t sums_in_turn(const float* values, float* out, bool barrier);
 // values[i] += 1 for i < count; `beyond` more elements are written than there are.
 cudaError_t increment(float* values, int count, int beyond = 0, cudaStream_t stream = nullptr);
-// The same, with its arguments in a struct.
+// values[i] += step, with all arguments in a struct.
 struct View {
   int count;
+  int step;
   float* values;
 };
 cudaError_t increment_view(View view);

@@ -69,11 +69,11 @@ TEST_CASE("A host pointer given to a kernel is refused, alone or inside of a str
   std::vector<float> host(1000);
   CHECK(increment(host.data(), 1000) == cudaErrorIllegalAddress);
   CHECK_FAULT("argument 0 is or holds a pointer to host memory");
-  CHECK(increment_view({1000, host.data()}) == cudaErrorIllegalAddress);
+  CHECK(increment_view({1000, 3, host.data()}) == cudaErrorIllegalAddress);
   CHECK_FAULT("argument 0 is or holds a pointer to host memory");
   const DeviceArray<float> values(std::vector<float>(1000));
-  CHECK(increment_view({1000, values.data()}) == cudaSuccess);
-  CHECK(values.to_host() == std::vector<float>(1000, 1.0f));
+  CHECK(increment_view({1000, 3, values.data()}) == cudaSuccess);
+  CHECK(values.to_host() == std::vector<float>(1000, 3.0f));
   CHECK(all_faults().empty());
 }
 
