@@ -208,11 +208,20 @@ cudaError_t launch_kernel(dim3 grid, dim3 block, size_t shared_bytes, cudaStream
                           std::function<void()> thread,
                           std::span<const std::span<const std::byte>> arguments);
 
+// Bytes between and behind a struct's members hold what was there before, which may be a pointer.
+template <typename T>
+void clear_padding([[maybe_unused]] T& value) {
+#if __has_builtin(__builtin_clear_padding)
+  if constexpr (std::is_class_v<T>) __builtin_clear_padding(&value);
+#endif
+}
+
 template <typename... Parameters, typename... Arguments>
 cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes,
                    cudaStream_t stream, Arguments&&... arguments) {
   static_assert((std::is_trivially_copyable_v<Parameters> && ...), "kernels take plain values");
-  const std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
+  std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
+  std::apply([](auto&... value) { (clear_padding(value), ...); }, values);
   const auto bytes = std::apply(
       [](const auto&... value) {
         return std::array<std::span<const std::byte>, sizeof...(Parameters)>{
