@@ -43,7 +43,7 @@ std::string archive(std::vector<std::pair<std::string, std::string>> contents,
     put(directory, file.packed, 4);
     put(directory, file.size, 4);
     put(directory, file.name.size(), 2);
-    put(directory, 0, 2 + 2 + 8);
+    directory += std::string(2 + 2 + 8, '\0');
     put(directory, file.offset, 4);
     directory += file.name;
   }
