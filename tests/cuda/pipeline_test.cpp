@@ -44,10 +44,7 @@ nlohmann::json stages_on(Device device) {
   const TemporaryFolder folder;
   write_file(folder.path() / "recipe.toml", kRecipe);
   const std::atomic<bool> interrupted = false;
-  return apps::run({.recipe = folder.path() / "recipe.toml",
-                    .out = folder.path() / "run",
-
-                    .device = device},
+  return apps::run({.recipe = folder.path() / "recipe.toml", .out = folder.path() / "run", .device = device},
                    interrupted)
       .at("stages");
 }

@@ -1,5 +1,6 @@
-#include "cuda/kernel.h"
 #include "tests/cuda_emulator_test/kernels.h"
+
+#include "cuda/kernel.h"
 
 namespace espalier::test {
 namespace {
