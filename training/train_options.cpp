@@ -83,12 +83,17 @@ TrainOptions read_train_options(const Config& config, int64_t default_epochs) {
   return options;
 }
 
-void check_train_options(const TrainOptions& options, const layers::Network& network,
-                         const datasets::Split& data) {
+void check_layers_and_data(const TrainOptions& options, const layers::Network& network,
+                           const datasets::Split& data) {
   static_cast<void>(weight_values(network, options.weight_decay_layers, 0.0, "train"));
-  static_cast<void>(Objective(options.objective, network, Device::cpu));
   check(!options.keep_best || data.validation != nullptr,
         "[train] keep = \"best\" without validation images; expected [data] validation > 0");
+}
+
+void check_train_options(const TrainOptions& options, const layers::Network& network,
+                         const datasets::Split& data) {
+  check_layers_and_data(options, network, data);
+  static_cast<void>(Objective(options.objective, network, Device::cpu));
 }
 
 }  // namespace espalier

@@ -73,7 +73,7 @@ class Training {
           "[train] network '{}' tells {} classes apart; the data has {}", context.model.network.name(),
           context.model.network.classes(), context.data.train->classes());
     check(loader_.batches_per_epoch() > 0, "[train] no training images");
-    check_train_options(options, context.model.network, context.data);
+    check_layers_and_data(options, context.model.network, context.data);
     const bool resumed = std::filesystem::exists(paths::checkpoint(context.folder));
     if (resumed) load_constraints();
     shared_.emplace(context.model);

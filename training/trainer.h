@@ -29,8 +29,11 @@ struct TrainOptions {
 // weight_decay, weight_decay_layers, decay_biases_and_norms, clip_norm), learning_rate, schedule (kind and
 // its numbers) of a stage's table.
 TrainOptions read_train_options(const Config& config, int64_t default_epochs);
-// Throws Error when the options name layers that the network does not have, a teacher that does not fit it,
-// or validation images that the data do not hold out.
+// Throws Error when the options name layers that the network does not have, or ask for validation images that
+// the data do not hold out.
+void check_layers_and_data(const TrainOptions& options, const layers::Network& network,
+                           const datasets::Split& data);
+// For a stage's check(): that, and a teacher that cannot be read or does not fit the network.
 void check_train_options(const TrainOptions& options, const layers::Network& network,
                          const datasets::Split& data);
 
