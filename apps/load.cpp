@@ -9,18 +9,18 @@
 namespace espalier::apps {
 
 LoadedModel load(const std::filesystem::path& file, Device device) {
-  const std::vector<std::byte> bytes = read_file(file);
-  if (!compression::is_esp(bytes)) {
+  if (!compression::is_esp(read_beginning(file, 64))) {
     // A stage's model stands beside its masks and codebooks.
     const std::filesystem::path folder = file.parent_path();
     const bool constrained =
         file == paths::model(folder) &&
         (std::filesystem::exists(paths::masks(folder)) || std::filesystem::exists(paths::codebooks(folder)));
     return {.model = constrained ? load_model(folder, device) : Model{load_network(file, device), {}, {}},
-            .bytes = bytes.size(),
+            .bytes = std::filesystem::file_size(file),
             .compressed = false,
             .sizes = {}};
   }
+  const std::vector<std::byte> bytes = read_file(file);
   compression::EspDecoded decoded = compression::decode_esp(bytes, file.string());
   return {.model = compression::from_esp(decoded.file, device, file.string()),
           .bytes = bytes.size(),

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 
 #include "core/error.h"
@@ -96,11 +95,7 @@ Image read_image(const std::filesystem::path& path, const ImageLimits& limits) {
 }
 
 void check_image_header(const std::filesystem::path& path, const ImageLimits& limits) {
-  constexpr size_t kBeginning = 16 << 10;
-  std::vector<std::byte> beginning(kBeginning);
-  std::ifstream file(path, std::ios::binary);
-  file.read(reinterpret_cast<char*>(beginning.data()), kBeginning);
-  beginning.resize(static_cast<size_t>(file.gcount()));
+  const std::vector<std::byte> beginning = read_beginning(path, 16 << 10);
   try {
     static_cast<void>(checked_size(beginning, path.string(), limits));
   } catch (const Error&) {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <sstream>
@@ -61,9 +62,10 @@ void rename_over(const std::filesystem::path& from, const std::filesystem::path&
   sync_folder(to);
 }
 
-// Reads a whole file into a container of bytes, sized by the file once that is known to be within `limit`.
+// Reads a file, or its first `most` bytes, into a container sized by the file once that is known to be within
+// `limit`.
 template <typename Bytes>
-Bytes read_whole(const std::filesystem::path& path, uint64_t limit) {
+Bytes read_whole(const std::filesystem::path& path, uint64_t limit, uint64_t most = UINT64_MAX) {
   // O_NONBLOCK, lest a named pipe without a writer waits for ever; regular files ignore it.
   const Descriptor descriptor(
       retry_interrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
@@ -71,8 +73,9 @@ Bytes read_whole(const std::filesystem::path& path, uint64_t limit) {
   if (descriptor.get() < 0 || ::fstat(descriptor.get(), &status) != 0)
     fail("[read_file] cannot open {}: {}", path.string(), reason(errno));
   check(S_ISREG(status.st_mode), "[read_file] {} is not a regular file", path.string());
-  const auto size = static_cast<uint64_t>(status.st_size);
-  check(size <= limit, "[read_file] {} has {} bytes, more than the limit of {}", path.string(), size, limit);
+  const auto whole = static_cast<uint64_t>(status.st_size), size = std::min(whole, most);
+  check(whole <= limit, "[read_file] {} has {} bytes, more than the limit of {}", path.string(), whole,
+        limit);
 
   Bytes bytes(size, {});
   for (size_t done = 0; done < size;) {
@@ -151,6 +154,10 @@ void write_file(const std::filesystem::path& path, std::span<const std::byte> by
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, uint64_t limit) {
   return read_whole<std::vector<std::byte>>(path, limit);
+}
+
+std::vector<std::byte> read_beginning(const std::filesystem::path& path, uint64_t most) {
+  return read_whole<std::vector<std::byte>>(path, UINT64_MAX, most);
 }
 
 std::vector<std::string> read_lines(const std::filesystem::path& path, uint64_t limit) {

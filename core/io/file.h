@@ -40,6 +40,8 @@ void write_file(const std::filesystem::path& path, std::span<const std::byte> by
 // The whole file. Throws Error naming the path and the reason; a file larger than `limit` bytes is an error
 // before it is read.
 std::vector<std::byte> read_file(const std::filesystem::path& path, uint64_t limit = uint64_t{1} << 34);
+// Its first `most` bytes, or all of them where they are fewer.
+std::vector<std::byte> read_beginning(const std::filesystem::path& path, uint64_t most);
 // The lines that hold anything, without their ends ("\n" or "\r\n").
 std::vector<std::string> read_lines(const std::filesystem::path& path, uint64_t limit = uint64_t{1} << 30);
 std::string read_text(const std::filesystem::path& path, uint64_t limit = uint64_t{1} << 30);

@@ -31,7 +31,7 @@ const Flavour& cifar10() {
       kCifar10Format,
       {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
       {"test_batch.bin"},
-      {{0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616}},
+      cifar10_normalisation(),
       "batches.meta.txt"};
   return flavour;
 }
@@ -120,6 +120,11 @@ Split load(const Flavour& flavour, const DataOptions& options) {
 }
 
 }  // namespace
+
+const Normalisation& cifar10_normalisation() {
+  static const Normalisation constants{{0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616}};
+  return constants;
+}
 
 constinit const Source kCifar10{
     "cifar10",

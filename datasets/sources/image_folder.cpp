@@ -17,11 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const Normalisation& of_cifar10() {
-  static const Normalisation constants{{0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616}};
-  return constants;
-}
-
 const Normalisation& of_imagenet() {
   static const Normalisation constants{{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
   return constants;
@@ -87,7 +82,8 @@ Split read_split(const fs::path& root, const Normalisation& own, const DataOptio
 Split load_cifar10_jpeg(const DataOptions& options) {
   std::string looked;
   for (const fs::path& root : candidate_folders(options, "cifar10-jpeg")) {
-    if (has_image_folders(root) || has_packed(root)) return read_split(root, of_cifar10(), options);
+    if (has_image_folders(root) || has_packed(root))
+      return read_split(root, cifar10_normalisation(), options);
     looked += fmt::format("\n  {}", root.string());
   }
   fail(

@@ -16,6 +16,9 @@ extern const Source kCifar100;
 extern const Source kCifar10Jpeg;
 extern const Source kSynthetic;
 
+// Of CIFAR-10's training pixels, whatever files they come from.
+const Normalisation& cifar10_normalisation();
+
 // The images of train/<class>/ and test/<class>/ (or val/) under `root`.
 Split load_image_folder(const std::filesystem::path& root, const DataOptions& options);
 

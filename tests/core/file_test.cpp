@@ -60,6 +60,19 @@ class TinyDisk {
   std::string reason_;
 };
 
+TEST_CASE("the beginning of a file is as long as asked for, or the file") {
+  const TemporaryFolder folder;
+  write_file(folder / "abc", "abcdef");
+  const auto text = [&](uint64_t most) {
+    const auto bytes = read_beginning(folder / "abc", most);
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  CHECK(text(0).empty());
+  CHECK(text(3) == "abc");
+  CHECK(text(100) == "abcdef");
+  CHECK_ERROR(read_beginning(folder / "none", 3), "cannot open");
+}
+
 TEST_CASE("a written file reads back, replaces the earlier one and leaves nothing beside it") {
   const TemporaryFolder folder;
   const fs::path path = folder / "file.txt";
