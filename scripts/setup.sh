@@ -7,7 +7,7 @@ g++                     command g++
 cmake                   command cmake
 ninja-build             command ninja
 pkg-config              command pkg-config
-libopenblas-openmp-dev  module  openblas
+libhwy-dev              module  libhwy
 libtomlplusplus-dev     module  tomlplusplus
 libcli11-dev            module  CLI11
 nlohmann-json3-dev      module  nlohmann_json
@@ -87,7 +87,7 @@ require_packages() {
 }
 
 # shellcheck disable=SC2034  # used by those who source this
-build_packages=(g++ cmake ninja-build pkg-config libopenblas-openmp-dev libtomlplusplus-dev libcli11-dev
+build_packages=(g++ cmake ninja-build pkg-config libhwy-dev libtomlplusplus-dev libcli11-dev
   nlohmann-json3-dev libfmt-dev libspdlog-dev zlib1g-dev libisal-dev libcurl4-openssl-dev libssl-dev
   libarchive-dev libstb-dev libjpeg-dev)
 

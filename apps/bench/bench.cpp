@@ -87,12 +87,9 @@ std::string bench(const BenchOptions& options) {
   }
   const auto where = machine();
   const std::string notes =
-      fmt::format("{}, {} threads on both sides, median of {} alternating runs of {} s, commit {}{}\n",
+      fmt::format("{}, {} threads on both sides, median of {} alternating runs of {} s, commit {}\n",
                   where.at("processor").get<std::string>(), omp_get_max_threads(), options.repeats,
-                  options.seconds, commit(),
-                  std::getenv("OPENBLAS_CORETYPE") != nullptr
-                      ? fmt::format(", OPENBLAS_CORETYPE={}", std::getenv("OPENBLAS_CORETYPE"))
-                      : "");
+                  options.seconds, commit());
   if (!options.output.empty())
     write_file(options.output,
                "# Training speed\n\nWritten by `espalier bench`.\n\n" + table.markdown() + "\n" + notes);

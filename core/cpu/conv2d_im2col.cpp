@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <vector>
 
 #include "core/cpu/conv2d.h"
 #include "core/cpu/gemm.h"
@@ -103,19 +105,20 @@ class PatchBuffers {
 void im2col_forward(const ConvShape& s, const float* x, const float* weight, float* y) {
   const int64_t block = block_pixels(s, s.pixels());
   PatchBuffers buffers(s, block);
+  std::vector<std::unique_ptr<PackedMatrix>> weights;
+  for (int64_t group = 0; group < s.groups; ++group)
+    weights.push_back(std::make_unique<PackedMatrix>(
+        MatrixView{weight + group * s.group_out * s.depth(), s.depth(), true}, s.depth(), s.group_out));
   for_each_chunk(
       s.pixels(), block,
       [&](int64_t, int64_t begin, int64_t end) {
         float* patches = buffers.own();
         for (int64_t group = 0; group < s.groups; ++group) {
           gather_patches(s, x, group, begin, end, patches);
-          gemm_serial({.m = end - begin,
-                       .n = s.group_out,
-                       .k = s.depth(),
-                       .a = {patches, s.depth()},
-                       .b = {weight + group * s.group_out * s.depth(), s.depth(), true},
-                       .c = y + begin * s.out_c + group * s.group_out,
-                       .c_stride = s.out_c});
+          weights[static_cast<size_t>(group)]->multiply({.m = end - begin,
+                                                         .a = {patches, s.depth()},
+                                                         .c = y + begin * s.out_c + group * s.group_out,
+                                                         .c_stride = s.out_c});
         }
       },
       1);

@@ -1,20 +1,10 @@
 #include "core/cpu/cpu_backend.h"
 
-#include <cblas.h>
 #include <omp.h>
 
 #include <cstring>
 
 namespace espalier::cpu {
-
-// Results are the same for any number of threads because a product runs on the one thread that asks for it,
-// which only the OpenMP build of OpenBLAS understands. Which build serves libopenblas.so.0 is Debian's
-// alternatives' choice.
-CpuBackend::CpuBackend() {
-  check(openblas_get_parallel() != OPENBLAS_THREAD,
-        "[backend] OpenBLAS is the pthread build; install libopenblas0-openmp and choose it with "
-        "update-alternatives --config libopenblas.so.0-$(uname -m)-linux-gnu");
-}
 
 std::string CpuBackend::description() const {
   const int threads = omp_get_max_threads();

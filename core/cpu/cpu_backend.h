@@ -5,12 +5,10 @@
 
 namespace espalier::cpu {
 
-// Float32 on the host, with OpenMP and OpenBLAS. Work is cut into pieces that depend on shapes alone and
+// Float32 on the host, with OpenMP. Work is cut into pieces that depend on shapes alone and
 // partial sums are added in their order, so that any number of threads gives the same bits.
 class CpuBackend final : public Backend {
  public:
-  // Throws Error when the OpenBLAS that was found at run time does not share OpenMP's threads.
-  CpuBackend();
   Device device() const override { return Device::cpu; }
   std::string description() const override;
 

@@ -1,9 +1,6 @@
 #include "core/cpu/gemm.h"
 
-#include <cblas.h>
-#include <omp.h>
-
-#include <climits>
+#include <algorithm>
 
 #include "core/cpu/cpu_backend.h"
 #include "core/cpu/parallel.h"
@@ -11,6 +8,13 @@
 
 namespace espalier::cpu {
 namespace {
+
+// Rows of B multiplied at a time: with AVX-512 a panel of them takes 32 KiB and stays in L1.
+constexpr int64_t kDepth = 256;
+// Rows of B further apart than this many floats cost a page each; a copy side by side is cheaper.
+constexpr int64_t kNear = 512;
+// Floats of a panel at its widest.
+constexpr int64_t kWidest = 32;
 
 // Work for which waking the other threads pays, and no more tiles than keep 16 threads evenly busy.
 constexpr double kTileProducts = 1 << 20;
@@ -32,9 +36,9 @@ Tiling tiling_of(int64_t m, int64_t n, int64_t k) {
     (m_next >= n_next ? m_parts : n_parts) *= 2;
   }
   const int64_t k_parts = std::max<int64_t>(1, std::min(wanted / (m_parts * n_parts), k / kLeastDepth));
-  // Multiples of 16 leave no ragged register tile inside the matrix.
+  // Multiples of the widest panel leave no ragged one inside the matrix.
   const auto part = [](int64_t extent, int64_t parts) {
-    return parts == 1 ? extent : ceil_div(ceil_div(extent, parts), 16) * 16;
+    return parts == 1 ? extent : ceil_div(ceil_div(extent, parts), kWidest) * kWidest;
   };
   return {part(m, m_parts), part(n, n_parts), part(k, k_parts)};
 }
@@ -47,41 +51,90 @@ ESPALIER_VECTORISED void scale_partial(const float* partial, float beta, float* 
   for (int64_t i = 0; i < count; ++i) c[i] = partial[i] + beta * c[i];
 }
 
-void check_extent(int64_t extent) {
-  check(extent <= INT_MAX, "[gemm] extent {} exceeds {}", extent, INT_MAX);
+// The product, block of depth by block of depth and panel by panel; `panel_of(k, depth, j, columns, row,
+// panel)` gives the panel of B's rows [k, k + depth) and columns [j, j + columns) and the distance of its
+// rows.
+template <typename PanelOf>
+void multiply_panels(const GemmProblem& problem, PanelOf panel_of) {
+  const int64_t width = panel_width();
+  int64_t k = 0;
+  do {
+    const int64_t depth = std::min(kDepth, problem.k - k);
+    const bool last = k + depth == problem.k;
+    for (int64_t j = 0; j < problem.n; j += width) {
+      const int64_t columns = std::min(width, problem.n - j);
+      const MatrixView a = problem.a.from(0, k);
+      const auto [b, b_row] = panel_of(k, depth, j, columns);
+      multiply({.m = problem.m,
+                .n = columns,
+                .k = depth,
+                .a = a.data,
+                .a_row = a.transposed ? 1 : a.stride,
+                .a_depth = a.transposed ? a.stride : 1,
+                .b = b,
+                .b_row = b_row,
+                .c = problem.c + j,
+                .c_row = problem.c_stride,
+                .alpha = problem.alpha,
+                .beta = k == 0 ? problem.beta : 1.0f,
+                .epilogue = last ? problem.epilogue.from(j, j) : EpilogueView()});
+    }
+    k += depth;
+  } while (k < problem.k);
 }
+
+struct Panel {
+  const float* data;
+  int64_t row;
+};
 
 }  // namespace
 
 void gemm_serial(const GemmProblem& problem) {
   if (problem.m == 0 || problem.n == 0) return;
-  // OpenBLAS asks OpenMP how many threads to use; a parallel region of one thread does not count as one.
-  const int threads = omp_get_max_threads();
-  if (threads != 1) omp_set_num_threads(1);
-  const auto fit = [](int64_t extent) { return static_cast<blasint>(extent); };
-  const auto transpose = [](const MatrixView& view) { return view.transposed ? CblasTrans : CblasNoTrans; };
-  // One row is a matrix-vector product, which need not pack B. A transposed A of one row has its stride
-  // between elements.
-  if (problem.m == 1 && problem.k > 0)
-    cblas_sgemv(CblasRowMajor, problem.b.transposed ? CblasNoTrans : CblasTrans,
-                fit(problem.b.transposed ? problem.n : problem.k),
-                fit(problem.b.transposed ? problem.k : problem.n), problem.alpha, problem.b.data,
-                fit(std::max<int64_t>(problem.b.stride, 1)), problem.a.data,
-                problem.a.transposed ? fit(problem.a.stride) : 1, problem.beta, problem.c, 1);
-  else
-    cblas_sgemm(CblasRowMajor, transpose(problem.a), transpose(problem.b), fit(problem.m), fit(problem.n),
-                fit(problem.k), problem.alpha, problem.a.data, fit(std::max<int64_t>(problem.a.stride, 1)),
-                problem.b.data, fit(std::max<int64_t>(problem.b.stride, 1)), problem.beta, problem.c,
-                fit(problem.c_stride));
-  if (threads != 1) omp_set_num_threads(threads);
+  // One row is a matrix-vector product, which need not turn B.
+  if (problem.m == 1 && problem.b.transposed && (!problem.a.transposed || problem.a.stride == 1) &&
+      problem.epilogue.is_empty()) {
+    multiply_row(problem.a.data, problem.b.data, problem.b.stride, problem.n, problem.k, problem.alpha,
+                 problem.beta, problem.c);
+    return;
+  }
+  alignas(64) float panel[kDepth * kWidest];
+  multiply_panels(problem, [&](int64_t k, int64_t depth, int64_t j, int64_t columns) -> Panel {
+    const MatrixView b = problem.b.from(k, j);
+    if (!b.transposed && b.stride <= kNear && columns % (panel_width() / 2) == 0) return {b.data, b.stride};
+    pack_panel(b.data, b.stride, b.transposed, depth, columns, panel);
+    return {panel, panel_width()};
+  });
+}
+
+PackedMatrix::PackedMatrix(const MatrixView& b, int64_t k, int64_t n)
+    : k_(k), n_(n), floats_(k * ceil_div(n, panel_width()) * panel_width()) {
+  const int64_t width = panel_width(), padded = ceil_div(n, width) * width;
+  const int64_t blocks = ceil_div(k, kDepth), panels = padded / width;
+  for_each_chunk(blocks * panels, 1, [&, to = floats_.data()](int64_t index, int64_t, int64_t) {
+    const int64_t row = index / panels * kDepth, column = index % panels * width;
+    const int64_t depth = std::min(kDepth, k - row);
+    const MatrixView part = b.from(row, column);
+    pack_panel(part.data, part.stride, part.transposed, depth, std::min(width, n - column),
+               to + row * padded + column * depth);
+  });
+}
+
+void PackedMatrix::multiply(const GemmProblem& problem) const {
+  GemmProblem whole = problem;
+  whole.n = n_;
+  whole.k = k_;
+  const int64_t width = panel_width(), padded = ceil_div(n_, width) * width;
+  multiply_panels(whole, [&](int64_t k, int64_t depth, int64_t j, int64_t) -> Panel {
+    return {floats_.data() + k * padded + j * depth, width};
+  });
 }
 
 void gemm_parallel(const GemmProblem& problem) {
-  for (int64_t extent :
-       {problem.m, problem.n, problem.k, problem.a.stride, problem.b.stride, problem.c_stride})
-    check_extent(extent);
   if (problem.m == 0 || problem.n == 0) return;
-  const Tiling tile = tiling_of(problem.m, problem.n, std::max<int64_t>(problem.k, 1));
+  Tiling tile = tiling_of(problem.m, problem.n, std::max<int64_t>(problem.k, 1));
+  if (!problem.epilogue.is_empty()) tile.k = problem.k;  // which needs whole sums
   const int64_t m_tiles = ceil_div(problem.m, tile.m), n_tiles = ceil_div(problem.n, tile.n);
   const int64_t k_tiles = std::max<int64_t>(1, ceil_div(problem.k, tile.k)), size = problem.m * problem.n;
   // With one tile along k the tiles go straight into C.
@@ -99,6 +152,7 @@ void gemm_parallel(const GemmProblem& problem) {
         part.a = problem.a.from(i, kk * tile.k);
         part.b = problem.b.from(kk * tile.k, j);
         part.c = problem.c + i * problem.c_stride + j;
+        part.epilogue = problem.epilogue.from(j, i * problem.c_stride + j);
         if (k_tiles > 1) {
           part.c = parts + kk * size + i * problem.n + j;
           part.c_stride = problem.n;

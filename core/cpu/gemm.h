@@ -2,6 +2,9 @@
 
 #include <cstdint>
 
+#include "core/cpu/gemm_kernel.h"
+#include "core/cpu/workspace.h"
+
 namespace espalier::cpu {
 
 // A row-major matrix with `stride` elements from row to row, read as its transpose when `transposed`.
@@ -16,19 +19,32 @@ struct MatrixView {
   }
 };
 
-// C = alpha op(A) op(B) + beta C, with op(A) m by k and op(B) k by n. beta 0 does not read C.
+// C = alpha op(A) op(B) + beta C, with op(A) m by k and op(B) k by n, then the epilogue. beta 0 does not read
+// C.
 struct GemmProblem {
   int64_t m, n, k;
   MatrixView a, b;
   float* c;
   int64_t c_stride;
   float alpha = 1.0f, beta = 0.0f;
+  EpilogueView epilogue = {};
 };
 
-// On the calling thread alone. REQUIRES: extents and strides fit 31 bits.
+// On the calling thread alone.
 void gemm_serial(const GemmProblem& problem);
-// In tiles that depend on (m, n, k) alone, over the threads. Throws Error when an extent or stride exceeds 31
-// bits.
+// In tiles that depend on (m, n, k) alone, over the threads.
 void gemm_parallel(const GemmProblem& problem);
+
+// op(B), k by n, arranged once for many products.
+class PackedMatrix {
+ public:
+  PackedMatrix(const MatrixView& b, int64_t k, int64_t n);
+  // gemm_serial with problem.n, .k and .b replaced by the packed matrix's.
+  void multiply(const GemmProblem& problem) const;
+
+ private:
+  int64_t k_, n_;
+  Workspace<float> floats_;
+};
 
 }  // namespace espalier::cpu

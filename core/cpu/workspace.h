@@ -18,6 +18,7 @@ class Workspace {
   Workspace& operator=(const Workspace&) = delete;
 
   T* data() { return data_; }
+  const T* data() const { return data_; }
 
  private:
   size_t bytes_;

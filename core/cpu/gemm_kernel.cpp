@@ -1,0 +1,212 @@
+#include "core/cpu/gemm_kernel.h"
+
+#include <algorithm>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/cpu/gemm_kernel.cpp"
+#include "core/cpu/simd.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace espalier::cpu::HWY_NAMESPACE {
+
+// Rows of C that a register tile of two vectors holds, so that its sums, B's two vectors and an element of A
+// fit the registers.
+#if HWY_TARGET == HWY_AVX3
+constexpr int kRows = 14;
+#elif HWY_TARGET == HWY_NEON
+constexpr int kRows = 12;
+#else
+constexpr int kRows = 6;
+#endif
+
+// The product's sums of one row and vector on their way to c: see GemmBlock.
+template <bool kPart>
+HWY_INLINE void finish(Vector z, const GemmBlock& g, int64_t column, int64_t lanes, float* c) {
+  const Floats d;
+  const EpilogueView& e = g.epilogue;
+  z = hn::Mul(z, hn::Set(d, g.alpha));
+  if (g.beta != 0.0f) z = hn::MulAdd(hn::Set(d, g.beta), load<kPart>(c, lanes), z);
+  if (e.factor) z = hn::Mul(z, load<kPart>(e.factor + column, lanes));
+  if (e.offset) z = hn::Add(z, load<kPart>(e.offset + column, lanes));
+  if (e.residual) z = hn::Add(z, load<kPart>(e.residual + (c - g.c), lanes));
+  if (e.clamps()) {
+    const Vector lowest = hn::Set(d, e.lowest), highest = hn::Set(d, e.highest);
+    z = hn::IfThenElse(hn::Lt(z, lowest), lowest, z);
+    z = hn::IfThenElse(hn::Gt(z, highest), highest, z);
+  }
+  store<kPart>(z, c, lanes);
+}
+
+// The tile of C at (row, column) with kTileRows rows and kVectors vectors, of which the last counts `lanes`
+// lanes.
+template <int kTileRows, int kVectors>
+HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, int64_t column, const float* HWY_RESTRICT b,
+                                int64_t lanes) {
+  const Floats d;
+  const int64_t width = vector_width();
+  Vector sums[kTileRows][kVectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < kTileRows; ++i)
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::Zero(d);
+
+  const float* HWY_RESTRICT a = g.a + row * g.a_row;
+  const int64_t a_row = g.a_row, a_depth = g.a_depth, b_row = g.b_row;
+  for (int64_t k = 0; k < g.k; ++k) {
+    Vector loaded[kVectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) loaded[v] = hn::LoadU(d, b + v * width);
+#pragma GCC unroll 16
+    for (int i = 0; i < kTileRows; ++i) {
+      const Vector element = hn::Set(d, a[i * a_row]);
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(element, loaded[v], sums[i][v]);
+    }
+    a += a_depth;
+    b += b_row;
+  }
+
+  const bool plain = g.alpha == 1.0f && g.beta == 0.0f && g.epilogue.is_empty();
+#pragma GCC unroll 16
+  for (int i = 0; i < kTileRows; ++i)
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      float* c = g.c + (row + i) * g.c_row + column + v * width;
+      const int64_t j = column + v * width;
+      if (v + 1 == kVectors && lanes < width) {
+        finish<true>(sums[i][v], g, j, lanes, c);
+      } else if (plain) {
+        hn::StoreU(sums[i][v], d, c);
+      } else {
+        finish<false>(sums[i][v], g, j, width, c);
+      }
+    }
+}
+
+template <int kVectors, int kTileRows = kRows>
+void multiply_rows(const GemmBlock& g, int64_t row, int64_t column, const float* b, int64_t lanes) {
+  if constexpr (kTileRows > 0) {
+    for (; g.m - row >= kTileRows; row += kTileRows)
+      multiply_tile<kTileRows, kVectors>(g, row, column, b, lanes);
+    if (row < g.m) multiply_rows<kVectors, kTileRows - 1>(g, row, column, b, lanes);
+  }
+}
+
+void multiply(const GemmBlock& block) {
+  const int64_t width = vector_width();
+  for (int64_t column = 0; column < block.n; column += 2 * width) {
+    const float* b = block.b + column / (2 * width) * block.b_panel;
+    const int64_t left = std::min(block.n - column, 2 * width);
+    if (left > width)
+      multiply_rows<2>(block, 0, column, b, left - width);
+    else
+      multiply_rows<1>(block, 0, column, b, left);
+  }
+}
+
+int64_t panel_width() {
+  return 2 * vector_width();
+}
+
+#if HWY_TARGET != HWY_SCALAR
+// Four columns of four rows each, turned in registers.
+HWY_INLINE void transpose_four(const float* from, int64_t stride, float* to, int64_t to_stride) {
+  const hn::FixedTag<float, 4> d;
+  const hn::Repartition<uint64_t, decltype(d)> pairs;
+  const auto row0 = hn::LoadU(d, from), row1 = hn::LoadU(d, from + stride);
+  const auto row2 = hn::LoadU(d, from + 2 * stride), row3 = hn::LoadU(d, from + 3 * stride);
+  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, row0, row1));
+  const auto low23 = hn::BitCast(pairs, hn::InterleaveLower(d, row2, row3));
+  const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, row0, row1));
+  const auto high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, row2, row3));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, to);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, to + to_stride);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)), d, to + 2 * to_stride);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23)), d, to + 3 * to_stride);
+}
+#endif
+
+void pack_panel(const float* b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel) {
+  const int64_t width = panel_width();
+  if (!transposed) {
+    for (int64_t i = 0; i < k; ++i) {
+      std::copy_n(b + i * stride, n, panel + i * width);
+      std::fill(panel + i * width + n, panel + (i + 1) * width, 0.0f);
+    }
+    return;
+  }
+#if HWY_TARGET == HWY_SCALAR
+  const int64_t whole_n = 0, whole_k = 0;
+#else
+  const int64_t whole_n = n / 4 * 4, whole_k = k / 4 * 4;
+  for (int64_t i = 0; i < whole_k; i += 4)
+    for (int64_t j = 0; j < whole_n; j += 4)
+      transpose_four(b + j * stride + i, stride, panel + i * width + j, width);
+#endif
+  for (int64_t i = 0; i < k; ++i) {
+    for (int64_t j = i < whole_k ? whole_n : 0; j < n; ++j) panel[i * width + j] = b[j * stride + i];
+    std::fill(panel + i * width + n, panel + (i + 1) * width, 0.0f);
+  }
+}
+
+template <int kDots>
+HWY_INLINE void dot(const float* x, const float* b, int64_t stride, int64_t k, float* sums) {
+  const Floats d;
+  const int64_t width = vector_width();
+  Vector partial[kDots];
+#pragma GCC unroll 8
+  for (int j = 0; j < kDots; ++j) partial[j] = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + width <= k; i += width) {
+    const Vector element = hn::LoadU(d, x + i);
+#pragma GCC unroll 8
+    for (int j = 0; j < kDots; ++j)
+      partial[j] = hn::MulAdd(element, hn::LoadU(d, b + j * stride + i), partial[j]);
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < kDots; ++j) sums[j] = hn::GetLane(hn::SumOfLanes(d, partial[j]));
+  for (; i < k; ++i)
+    for (int j = 0; j < kDots; ++j) sums[j] += x[i] * b[j * stride + i];
+}
+
+void multiply_row(const float* x, const float* b, int64_t stride, int64_t n, int64_t k, float alpha,
+                  float beta, float* y) {
+  constexpr int kDots = 8;
+  float sums[kDots];
+  for (int64_t j = 0; j < n; j += kDots) {
+    const int64_t count = std::min<int64_t>(kDots, n - j);
+    if (count == kDots)
+      dot<kDots>(x, b + j * stride, stride, k, sums);
+    else
+      for (int64_t i = 0; i < count; ++i) dot<1>(x, b + (j + i) * stride, stride, k, sums + i);
+    for (int64_t i = 0; i < count; ++i) y[j + i] = alpha * sums[i] + (beta == 0.0f ? 0.0f : beta * y[j + i]);
+  }
+}
+
+}  // namespace espalier::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace espalier::cpu {
+
+HWY_EXPORT(multiply);
+HWY_EXPORT(panel_width);
+HWY_EXPORT(pack_panel);
+HWY_EXPORT(multiply_row);
+
+void multiply(const GemmBlock& block) {
+  HWY_DYNAMIC_DISPATCH(multiply)(block);
+}
+int64_t panel_width() {
+  return HWY_DYNAMIC_DISPATCH(panel_width)();
+}
+void pack_panel(const float* b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel) {
+  HWY_DYNAMIC_DISPATCH(pack_panel)(b, stride, transposed, k, n, panel);
+}
+void multiply_row(const float* x, const float* b, int64_t stride, int64_t n, int64_t k, float alpha,
+                  float beta, float* y) {
+  HWY_DYNAMIC_DISPATCH(multiply_row)(x, b, stride, n, k, alpha, beta, y);
+}
+
+}  // namespace espalier::cpu
+#endif
