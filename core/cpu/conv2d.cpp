@@ -82,6 +82,8 @@ void CpuBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const 
                    .b = {kernel, shape.in_c, true},
                    .c = output,
                    .c_stride = shape.out_c});
+  else if (winograd_fits(shape))
+    winograd_forward(shape, input, kernel, false, output);
   else if (shape.is_depthwise())
     depthwise_forward(shape, input, kernel, output);
   else
@@ -103,6 +105,8 @@ void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Te
                    .c_stride = shape.in_c});
   } else if (shape.is_depthwise()) {
     depthwise_backward_data(shape, gradient, kernel, input_gradient);
+  } else if (shape.turns() && winograd_fits(shape.turned())) {
+    winograd_forward(shape.turned(), gradient, kernel, true, input_gradient);
   } else if (shape.turns()) {
     Workspace<float> turned(shape.weights());
     turn_weights(shape, kernel, turned.data());
@@ -125,6 +129,8 @@ void CpuBackend::conv2d_backward_weight(const Tensor& x, const Tensor& dy, Tenso
                    .b = {input, shape.in_c},
                    .c = kernel_gradient,
                    .c_stride = shape.in_c});
+  else if (winograd_fits(shape))
+    winograd_backward_weight(shape, input, gradient, kernel_gradient);
   else if (shape.is_depthwise())
     depthwise_backward_weight(shape, input, gradient, kernel_gradient);
   else

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "core/backend.h"
+#include "core/cpu/epilogue.h"
 
 namespace espalier::cpu {
 
@@ -30,6 +31,14 @@ struct ConvShape {
 void im2col_forward(const ConvShape& shape, const float* x, const float* weight, float* y);
 void im2col_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx);
 void im2col_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
+
+// Winograd's minimal filtering, F(4x4, 3x3), and F(3x3, 4x4) for the weights. REQUIRES: winograd_fits(shape).
+// With `turned`, forward computes the gradient of the input: `shape` is shape.turned() of the convolution
+// whose `weight` this is.
+bool winograd_fits(const ConvShape& shape);
+void winograd_forward(const ConvShape& shape, const float* x, const float* weight, bool turned, float* y,
+                      const EpilogueView& epilogue = {});
+void winograd_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
 
 // Direct loops over channels. REQUIRES: shape.is_depthwise().
 void depthwise_forward(const ConvShape& shape, const float* x, const float* weight, float* y);

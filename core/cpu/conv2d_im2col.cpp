@@ -1,5 +1,3 @@
-#include <omp.h>
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -88,23 +86,11 @@ void scatter_patches(const ConvShape& s, const float* patches, int64_t group, in
   });
 }
 
-// Room for one block of patches for each thread.
-class PatchBuffers {
- public:
-  PatchBuffers(const ConvShape& shape, int64_t block)
-      : size_(block * shape.depth()), floats_(size_ * omp_get_max_threads()) {}
-  float* own() { return floats_.data() + size_ * omp_get_thread_num(); }
-
- private:
-  int64_t size_;
-  Workspace<float> floats_;
-};
-
 }  // namespace
 
 void im2col_forward(const ConvShape& s, const float* x, const float* weight, float* y) {
   const int64_t block = block_pixels(s, s.pixels());
-  PatchBuffers buffers(s, block);
+  ThreadBuffers buffers(block * s.depth());
   std::vector<std::unique_ptr<PackedMatrix>> weights;
   for (int64_t group = 0; group < s.groups; ++group)
     weights.push_back(std::make_unique<PackedMatrix>(
@@ -127,7 +113,7 @@ void im2col_forward(const ConvShape& s, const float* x, const float* weight, flo
 void im2col_backward_data(const ConvShape& s, const float* dy, const float* weight, float* dx) {
   const int64_t image = s.out_h * s.out_w, block = block_pixels(s, s.pixels()),
                 in_size = s.in_h * s.in_w * s.in_c;
-  PatchBuffers buffers(s, block);
+  ThreadBuffers buffers(block * s.depth());
   // Patches overlap, so that an image is one thread's.
   for_each_chunk(
       s.batch, 1,
@@ -158,7 +144,7 @@ void im2col_backward_weight(const ConvShape& s, const float* x, const float* dy,
   const int64_t wanted = std::clamp<int64_t>(kPartialFloats / std::max<int64_t>(size, 1), 4, 16);
   const int64_t part = std::max<int64_t>(1, ceil_div(ceil_div(s.pixels(), block), wanted)) * block;
   const int64_t parts = ceil_div(s.pixels(), part);
-  PatchBuffers buffers(s, block);
+  ThreadBuffers buffers(block * s.depth());
   Workspace<float> partial(parts * size);
   float* sums = partial.data();
   for_each_chunk(

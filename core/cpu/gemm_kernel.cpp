@@ -1,6 +1,8 @@
 #include "core/cpu/gemm_kernel.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/cpu/gemm_kernel.cpp"
@@ -19,22 +21,12 @@ constexpr int kRows = 12;
 constexpr int kRows = 6;
 #endif
 
-// The product's sums of one row and vector on their way to c: see GemmBlock.
+// The sums of one row and vector on their way to c: see GemmBlock.
 template <bool kPart>
-HWY_INLINE void finish(Vector z, const GemmBlock& g, int64_t column, int64_t lanes, float* c) {
-  const Floats d;
-  const EpilogueView& e = g.epilogue;
-  z = hn::Mul(z, hn::Set(d, g.alpha));
-  if (g.beta != 0.0f) z = hn::MulAdd(hn::Set(d, g.beta), load<kPart>(c, lanes), z);
-  if (e.factor) z = hn::Mul(z, load<kPart>(e.factor + column, lanes));
-  if (e.offset) z = hn::Add(z, load<kPart>(e.offset + column, lanes));
-  if (e.residual) z = hn::Add(z, load<kPart>(e.residual + (c - g.c), lanes));
-  if (e.clamps()) {
-    const Vector lowest = hn::Set(d, e.lowest), highest = hn::Set(d, e.highest);
-    z = hn::IfThenElse(hn::Lt(z, lowest), lowest, z);
-    z = hn::IfThenElse(hn::Gt(z, highest), highest, z);
-  }
-  store<kPart>(z, c, lanes);
+HWY_INLINE void write(Vector sums, const GemmBlock& g, int64_t column, int64_t lanes, float* c) {
+  Vector z = hn::Mul(sums, hn::Set(Floats(), g.alpha));
+  if (g.beta != 0.0f) z = hn::MulAdd(hn::Set(Floats(), g.beta), load<kPart>(c, lanes), z);
+  store<kPart>(finish<kPart>(z, g.epilogue, column, c - g.c, lanes), c, lanes);
 }
 
 // The tile of C at (row, column) with kTileRows rows and kVectors vectors, of which the last counts `lanes`
@@ -74,33 +66,38 @@ HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, int64_t column,
       float* c = g.c + (row + i) * g.c_row + column + v * width;
       const int64_t j = column + v * width;
       if (v + 1 == kVectors && lanes < width) {
-        finish<true>(sums[i][v], g, j, lanes, c);
+        write<true>(sums[i][v], g, j, lanes, c);
       } else if (plain) {
         hn::StoreU(sums[i][v], d, c);
       } else {
-        finish<false>(sums[i][v], g, j, width, c);
+        write<false>(sums[i][v], g, j, width, c);
       }
     }
 }
 
-template <int kVectors, int kTileRows = kRows>
-void multiply_rows(const GemmBlock& g, int64_t row, int64_t column, const float* b, int64_t lanes) {
-  if constexpr (kTileRows > 0) {
-    for (; g.m - row >= kTileRows; row += kTileRows)
-      multiply_tile<kTileRows, kVectors>(g, row, column, b, lanes);
-    if (row < g.m) multiply_rows<kVectors, kTileRows - 1>(g, row, column, b, lanes);
-  }
+using Tile = void (*)(const GemmBlock&, int64_t row, int64_t column, const float* b, int64_t lanes);
+
+// multiply_tile by its number of rows, from 1.
+template <int kVectors, size_t... kIndices>
+constexpr std::array<Tile, sizeof...(kIndices)> tiles(std::index_sequence<kIndices...>) {
+  return {multiply_tile<static_cast<int>(kIndices) + 1, kVectors>...};
 }
+constexpr auto kOneVector = tiles<1>(std::make_index_sequence<kRows>());
+constexpr auto kTwoVectors = tiles<2>(std::make_index_sequence<kRows>());
 
 void multiply(const GemmBlock& block) {
   const int64_t width = vector_width();
+  // Tiles as equal as can be: a thin one would wait for its sums.
+  const int64_t tiles = (block.m + kRows - 1) / kRows;
   for (int64_t column = 0; column < block.n; column += 2 * width) {
     const float* b = block.b + column / (2 * width) * block.b_panel;
     const int64_t left = std::min(block.n - column, 2 * width);
-    if (left > width)
-      multiply_rows<2>(block, 0, column, b, left - width);
-    else
-      multiply_rows<1>(block, 0, column, b, left);
+    const bool wide = left > width;
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      const int64_t row = tile * block.m / tiles, end = (tile + 1) * block.m / tiles;
+      (wide ? kTwoVectors : kOneVector)[static_cast<size_t>(end - row - 1)](block, row, column, b,
+                                                                            wide ? left - width : left);
+    }
   }
 }
 

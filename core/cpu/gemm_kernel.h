@@ -1,32 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
+
+#include "core/cpu/epilogue.h"
 
 namespace espalier::cpu {
 
-// What happens to an element z of column j of a product on its way to memory: clamp(z factor[j] + offset[j] +
-// residual[z's place]). Null pointers leave a part out. NaN stays NaN.
-struct EpilogueView {
-  const float* factor = nullptr;
-  const float* offset = nullptr;
-  const float* residual = nullptr;  // laid out as the output
-  float lowest = -std::numeric_limits<float>::infinity();
-  float highest = std::numeric_limits<float>::infinity();
-
-  bool clamps() const { return lowest > -std::numeric_limits<float>::infinity(); }
-  bool is_empty() const { return !factor && !offset && !residual && !clamps(); }
-  // The view for the part of the output that begins `columns` to the right and `elements` further on.
-  EpilogueView from(int64_t columns, int64_t elements) const {
-    return {factor ? factor + columns : nullptr, offset ? offset + columns : nullptr,
-            residual ? residual + elements : nullptr, lowest, highest};
-  }
-};
-
 // C = alpha A B + beta C, then the epilogue; on the calling thread. A is read at a[i * a_row + k * a_depth].
 // B's columns stand in panels of panel_width(): element (k, j) is at b[j / width * b_panel + k * b_row + j %
-// width], and its rows are read by whole vectors: where n is no multiple of half a panel, the last panel must
-// be a packed one.
+// width]. Rows of B are read by whole vectors, of which columns past n are ignored.
 struct GemmBlock {
   int64_t m = 0, n = 0, k = 0;
   const float* a = nullptr;

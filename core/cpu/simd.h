@@ -9,8 +9,14 @@
 #ifndef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #endif
+#include "core/cpu/epilogue.h"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
+
+// After a lambda's parameters: it takes the instruction set of its surroundings and becomes part of them.
+#ifndef ESPALIER_INLINE_LAMBDA
+#define ESPALIER_INLINE_LAMBDA HWY_ATTR __attribute__((always_inline))
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace espalier::cpu::HWY_NAMESPACE {
@@ -58,6 +64,22 @@ HWY_INLINE void store(Vector v, float* to, int64_t lanes) {
     store_part(v, to, lanes);
   else
     hn::StoreU(v, Floats(), to);
+}
+
+// The epilogue of an element z in column `column`, `offset` floats into the output.
+template <bool kPart>
+HWY_INLINE Vector finish(Vector z, const EpilogueView& epilogue, int64_t column, int64_t offset,
+                         int64_t lanes) {
+  const Floats d;
+  if (epilogue.factor) z = hn::Mul(z, load<kPart>(epilogue.factor + column, lanes));
+  if (epilogue.offset) z = hn::Add(z, load<kPart>(epilogue.offset + column, lanes));
+  if (epilogue.residual) z = hn::Add(z, load<kPart>(epilogue.residual + offset, lanes));
+  if (epilogue.clamps()) {
+    const Vector lowest = hn::Set(d, epilogue.lowest), highest = hn::Set(d, epilogue.highest);
+    z = hn::IfThenElse(hn::Lt(z, lowest), lowest, z);
+    z = hn::IfThenElse(hn::Gt(z, highest), highest, z);
+  }
+  return z;
 }
 
 }  // namespace espalier::cpu::HWY_NAMESPACE

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <omp.h>
+
 #include <cstdint>
 
 #include "core/backend.h"
@@ -23,6 +25,17 @@ class Workspace {
  private:
   size_t bytes_;
   T* data_;
+};
+
+// Room of `floats` for every thread of a parallel region.
+class ThreadBuffers {
+ public:
+  explicit ThreadBuffers(int64_t floats) : size_(floats), floats_(size_ * omp_get_max_threads()) {}
+  float* own() { return floats_.data() + size_ * omp_get_thread_num(); }
+
+ private:
+  int64_t size_;
+  Workspace<float> floats_;
 };
 
 }  // namespace espalier::cpu

@@ -1,0 +1,200 @@
+#include <algorithm>
+
+#include "core/cpu/conv2d.h"
+#include "core/cpu/gemm.h"
+#include "core/cpu/parallel.h"
+#include "core/cpu/winograd_kernel.h"
+#include "core/cpu/workspace.h"
+
+namespace espalier::cpu {
+namespace {
+
+using winograd::kFilter;
+using winograd::kOutput;
+using winograd::kPatch;
+using winograd::kPoints;
+using winograd::Square;
+
+// Transformed tiles that a thread works on at a time: with their products they stay in L2, as long as that
+// leaves enough rows for the products to reach their speed.
+constexpr int64_t kBlockFloats = 160 << 10, kLeastTiles = 28, kMostTiles = 256;
+// Transformed tiles of input and gradients at a time for the weights' gradient: they stay in L3.
+constexpr int64_t kChunkFloats = 2 << 20;
+// A cache line more than a round number between points, so that a tile's points do not share cache sets.
+constexpr int64_t kSkew = 16;
+
+int64_t stride_of(int64_t tiles, int64_t channels) {
+  return ceil_div(tiles * channels, kSkew) * kSkew + kSkew;
+}
+
+// The 4x4 tiles of all images' outputs, counted row by row.
+class Tiles {
+ public:
+  explicit Tiles(const ConvShape& shape)
+      : shape_(shape), rows_(ceil_div(shape.out_h, kOutput)), columns_(ceil_div(shape.out_w, kOutput)) {}
+  int64_t count() const { return shape_.batch * rows_ * columns_; }
+
+  Square<const float> patch(const float* x, int64_t tile) const {
+    return square<const float>(x, tile, shape_.pad_h, shape_.pad_w, kPatch, shape_.in_h, shape_.in_w,
+                               shape_.in_c);
+  }
+  template <typename Float>
+  Square<Float> outputs(Float* y, int64_t tile) const {
+    return square<Float>(y, tile, 0, 0, kOutput, shape_.out_h, shape_.out_w, shape_.out_c);
+  }
+
+ private:
+  template <typename Float>
+  Square<Float> square(Float* image, int64_t tile, int64_t pad_h, int64_t pad_w, int64_t size, int64_t height,
+                       int64_t width, int64_t channels) const {
+    const int64_t row = tile / columns_ % rows_ * kOutput - pad_h, column = tile % columns_ * kOutput - pad_w;
+    const auto clip = [size](int64_t at, int64_t extent) {
+      return static_cast<int>(std::clamp<int64_t>(extent - at, 0, size));
+    };
+    return {image + ((tile / (rows_ * columns_) * height + row) * width + column) * channels,
+            width * channels,
+            channels,
+            static_cast<int>(std::clamp<int64_t>(-row, 0, size)),
+            clip(row, height),
+            static_cast<int>(std::clamp<int64_t>(-column, 0, size)),
+            clip(column, width)};
+  }
+
+  const ConvShape& shape_;
+  int64_t rows_, columns_;
+};
+
+// The weights of a convolution of in_c channels to out_c, transformed: for each point a packed in_c by out_c
+// matrix.
+class TransformedWeights {
+ public:
+  // `weight` is (out_c, 3, 3, in_c), or where `turned` the (in_c, 3, 3, out_c) of the convolution whose
+  // gradient this one is.
+  TransformedWeights(const float* weight, int64_t in_c, int64_t out_c, bool turned)
+      : panel_(in_c * panel_width()),
+        point_(ceil_div(out_c, panel_width()) * panel_ + kSkew),
+        floats_(kPoints * point_) {
+    constexpr int64_t kTaps = kFilter * kFilter;
+    const int64_t width = panel_width();
+    for_each_chunk(ceil_div(out_c, width), 1, [&, to = floats_.data()](int64_t panel, int64_t, int64_t) {
+      const int64_t count = std::min(width, out_c - panel * width);
+      float* points = to + panel * panel_;
+      if (turned) {
+        for (int64_t i = 0; i < in_c; ++i)
+          winograd::transform_filter(weight + i * kTaps * out_c + panel * width, out_c, true, count,
+                                     points + i * width, point_);
+        return;
+      }
+      Workspace<float> taps(kTaps * panel_);
+      pack_panel(weight + panel * width * kTaps * in_c, kTaps * in_c, true, kTaps * in_c, count, taps.data());
+      for (int64_t i = 0; i < in_c; ++i)
+        winograd::transform_filter(taps.data() + i * width, panel_, false, count, points + i * width, point_);
+    });
+  }
+  const float* point(int64_t index) const { return floats_.data() + index * point_; }
+  int64_t panel() const { return panel_; }
+
+ private:
+  int64_t panel_, point_;
+  Workspace<float> floats_;
+};
+
+}  // namespace
+
+bool winograd_fits(const ConvShape& s) {
+  return s.kernel_h == kFilter && s.kernel_w == kFilter && s.stride_h == 1 && s.stride_w == 1 &&
+         s.dilation_h == 1 && s.dilation_w == 1 && s.groups == 1 && s.out_h > 2 && s.out_w > 2 && s.in_c >= 8 &&
+         s.out_c >= 8;
+}
+
+void winograd_forward(const ConvShape& s, const float* x, const float* weight, bool turned, float* y,
+                      const EpilogueView& epilogue) {
+  const Tiles tiles(s);
+  const TransformedWeights weights(weight, s.in_c, s.out_c, turned);
+  const int64_t fitting = kBlockFloats / (kPoints * (s.in_c + s.out_c));
+  const int64_t most = std::clamp(fitting, kLeastTiles, kMostTiles);
+  // Blocks of equal size, at least eight of them where that leaves kLeastTiles.
+  const int64_t blocks = std::max(ceil_div(tiles.count(), most),
+                                  std::min<int64_t>(8, ceil_div(tiles.count(), kLeastTiles)));
+  const int64_t block = ceil_div(tiles.count(), std::max<int64_t>(blocks, 1));
+  const int64_t in_stride = stride_of(block, s.in_c), out_stride = stride_of(block, s.out_c);
+  ThreadBuffers buffers(kPoints * (in_stride + out_stride));
+  for_each_chunk(
+      tiles.count(), std::max<int64_t>(block, 1),
+      [&](int64_t, int64_t begin, int64_t end) {
+        float* in = buffers.own();
+        float* out = in + kPoints * in_stride;
+        for (int64_t tile = begin; tile < end; ++tile)
+          winograd::transform_input(tiles.patch(x, tile), s.in_c, in + (tile - begin) * s.in_c, in_stride);
+        for (int64_t point = 0; point < kPoints; ++point)
+          multiply({.m = end - begin,
+                    .n = s.out_c,
+                    .k = s.in_c,
+                    .a = in + point * in_stride,
+                    .a_row = s.in_c,
+                    .b = weights.point(point),
+                    .b_row = panel_width(),
+                    .b_panel = weights.panel(),
+                    .c = out + point * out_stride,
+                    .c_row = s.out_c});
+        for (int64_t tile = begin; tile < end; ++tile) {
+          const Square<float> to = tiles.outputs(y, tile);
+          winograd::transform_output(out + (tile - begin) * s.out_c, out_stride, s.out_c, to,
+                                     epilogue.from(0, to.data - y));
+        }
+      },
+      1);
+}
+
+void winograd_backward_weight(const ConvShape& s, const float* x, const float* dy, float* dweight) {
+  const Tiles tiles(s);
+  if (tiles.count() == 0) {
+    std::fill_n(dweight, s.weights(), 0.0f);
+    return;
+  }
+  const int64_t fitting = kChunkFloats / (kPoints * (s.in_c + s.out_c));
+  const int64_t chunk = std::min(std::max(fitting, kLeastTiles), tiles.count());
+  const int64_t in_stride = stride_of(chunk, s.in_c), out_stride = stride_of(chunk, s.out_c);
+  const int64_t sum_stride = stride_of(s.out_c, s.in_c);
+  // Behind the last row a product may read, but not use, the rest of a vector.
+  Workspace<float> in(kPoints * in_stride + kSkew), out(kPoints * out_stride), sums(kPoints * sum_stride);
+  for (int64_t begin = 0; begin < tiles.count(); begin += chunk) {
+    const int64_t end = std::min(begin + chunk, tiles.count());
+    for_each_chunk(
+        end - begin, 8,
+        [&](int64_t, int64_t from, int64_t to) {
+          for (int64_t i = from; i < to; ++i) {
+            winograd::transform_input(tiles.patch(x, begin + i), s.in_c, in.data() + i * s.in_c, in_stride);
+            winograd::transform_gradient(tiles.outputs(dy, begin + i), s.out_c, out.data() + i * s.out_c,
+                                         out_stride);
+          }
+        },
+        1);
+    for_each_chunk(
+        kPoints, 1,
+        [&](int64_t point, int64_t, int64_t) {
+          constexpr int64_t kDepth = 256;
+          for (int64_t row = 0; row < end - begin; row += kDepth)
+            multiply({.m = s.out_c,
+                      .n = s.in_c,
+                      .k = std::min(kDepth, end - begin - row),
+                      .a = out.data() + point * out_stride + row * s.out_c,
+                      .a_row = 1,
+                      .a_depth = s.out_c,
+                      .b = in.data() + point * in_stride + row * s.in_c,
+                      .b_row = s.in_c,
+                      .b_panel = panel_width(),
+                      .c = sums.data() + point * sum_stride,
+                      .c_row = s.in_c,
+                      .beta = begin + row == 0 ? 0.0f : 1.0f});
+        },
+        1);
+  }
+  for_each_chunk(s.out_c, 8, [&](int64_t, int64_t from, int64_t to) {
+    for (int64_t o = from; o < to; ++o)
+      winograd::transform_filter_gradient(sums.data() + o * s.in_c, sum_stride, s.in_c,
+                                          dweight + o * kFilter * kFilter * s.in_c, s.in_c);
+  });
+}
+
+}  // namespace espalier::cpu

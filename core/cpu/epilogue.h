@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+namespace espalier::cpu {
+
+// What happens to an element z of column j of a product on its way to memory: clamp(z factor[j] + offset[j] +
+// residual[z's place]). Null pointers leave a part out. NaN stays NaN.
+struct EpilogueView {
+  const float* factor = nullptr;
+  const float* offset = nullptr;
+  const float* residual = nullptr;  // laid out as the output
+  float lowest = -std::numeric_limits<float>::infinity();
+  float highest = std::numeric_limits<float>::infinity();
+
+  bool clamps() const { return lowest > -std::numeric_limits<float>::infinity(); }
+  bool is_empty() const { return !factor && !offset && !residual && !clamps(); }
+  // The view for the part of the output that begins `columns` to the right and `elements` further on.
+  EpilogueView from(int64_t columns, int64_t elements) const {
+    return {factor ? factor + columns : nullptr, offset ? offset + columns : nullptr,
+            residual ? residual + elements : nullptr, lowest, highest};
+  }
+};
+
+}  // namespace espalier::cpu
