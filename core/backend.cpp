@@ -50,8 +50,8 @@ void Backend::broadcast_scalar(const Tensor&, double, Tensor&) {
 void Backend::dropout(const Tensor&, double, RandomKey, Tensor&) {
   missing("dropout", device());
 }
-void Backend::add_bias(const Tensor&, const Tensor&, Tensor&) {
-  missing("add_bias", device());
+void Backend::epilogue(const Tensor&, const Epilogue&, Tensor&) {
+  missing("epilogue", device());
 }
 void Backend::sum_rows(const Tensor&, Tensor&) {
   missing("sum_rows", device());
@@ -62,28 +62,30 @@ void Backend::sum(const Tensor&, Tensor&) {
 void Backend::copy_columns(const Tensor&, int64_t, Tensor&, int64_t, int64_t) {
   missing("copy_columns", device());
 }
-void Backend::gemm(const Tensor&, const Tensor&, Tensor&, const GemmOptions&) {
+void Backend::gemm(const Tensor&, const Tensor&, Tensor&, const GemmOptions&, const Epilogue&) {
   missing("gemm", device());
 }
-void Backend::conv2d(const Tensor&, const Tensor&, Tensor&, const Conv2dOptions&) {
+void Backend::conv2d(const Tensor&, const Tensor&, Tensor&, const Conv2dOptions&, const Epilogue&) {
   missing("conv2d", device());
 }
-void Backend::conv2d_backward_data(const Tensor&, const Tensor&, Tensor&, const Conv2dOptions&) {
+void Backend::conv2d_backward_data(const Tensor&, const Tensor&, Tensor&, const Conv2dOptions&,
+                                   const Tensor&) {
   missing("conv2d_backward_data", device());
 }
 void Backend::conv2d_backward_weight(const Tensor&, const Tensor&, Tensor&, const Conv2dOptions&) {
   missing("conv2d_backward_weight", device());
 }
-void Backend::batch_norm(const Tensor&, const Tensor&, const Tensor&, Tensor&, Tensor&, Tensor&, Tensor&,
-                         Tensor&, const BatchNormOptions&) {
+void Backend::batch_norm(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&, Tensor&,
+                         Tensor&, Tensor&, Tensor&, const BatchNormOptions&) {
   missing("batch_norm", device());
 }
-void Backend::batch_norm_inference(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                                   Tensor&, const BatchNormOptions&) {
-  missing("batch_norm_inference", device());
+void Backend::batch_norm_affine(const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&, Tensor&,
+                                const BatchNormOptions&) {
+  missing("batch_norm_affine", device());
 }
 void Backend::batch_norm_backward(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                                  Tensor&, Tensor&, Tensor&) {
+                                  const Tensor&, const Tensor&, Tensor&, Tensor&, Tensor&, Tensor&,
+                                  const BatchNormOptions&) {
   missing("batch_norm_backward", device());
 }
 void Backend::pool2d(PoolOp, const Tensor&, Tensor&, Tensor&, const Pool2dOptions&) {

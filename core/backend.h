@@ -9,6 +9,19 @@
 
 namespace espalier {
 
+// What follows an operation's own result z on its way to memory: y = activation(z factor[c] + offset[c] +
+// residual), c the index along the last axis. Undefined tensors leave their part out; the activation is relu
+// or relu6.
+struct Epilogue {
+  Tensor factor, offset;  // one for each column
+  Tensor residual;        // of the shape of y
+  std::optional<UnaryOp> activation;
+
+  bool is_empty() const {
+    return !factor.defined() && !offset.defined() && !residual.defined() && !activation;
+  }
+};
+
 // What runs inside a training step, on one device. Callers (core/ops, core/optim) check arguments and infer
 // shapes; a kernel gets valid, contiguous tensors of its own device. Floating tensors are float32
 // (Device::reference also takes float64, all floating arguments of one call alike). Outputs are allocated by
@@ -43,35 +56,43 @@ class Backend {
   virtual void dropout(const Tensor& x, double p, RandomKey key, Tensor& y);
 
   // Rows and channels: x is viewed as (rows, columns) with columns the last axis.
-  virtual void add_bias(const Tensor& x, const Tensor& bias, Tensor& y);  // y may be x
-  virtual void sum_rows(const Tensor& x, Tensor& y);                      // y[c] = sum over rows of x[r][c]
-  virtual void sum(const Tensor& x, Tensor& y);                           // y[0] = sum of all elements
+  virtual void epilogue(const Tensor& z, const Epilogue& epilogue, Tensor& y);  // y may be z or the residual
+  virtual void sum_rows(const Tensor& x, Tensor& y);  // y[c] = sum over rows of x[r][c]
+  virtual void sum(const Tensor& x, Tensor& y);       // y[0] = sum of all elements
   // For every row: y[r][y_offset .. +count) = x[r][x_offset .. +count). Other columns of y stand.
   virtual void copy_columns(const Tensor& x, int64_t x_offset, Tensor& y, int64_t y_offset, int64_t count);
 
   // Linear algebra: a, b, c are rank 2.
-  virtual void gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options);
+  virtual void gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options,
+                    const Epilogue& epilogue = {});
 
-  // Convolution: x (N, H, W, C), weight (O, R, S, C / groups), y (N, P, Q, O). No bias: see add_bias and
-  // sum_rows.
-  virtual void conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const Conv2dOptions& options);
+  // Convolution: x (N, H, W, C), weight (O, R, S, C / groups), y (N, P, Q, O). A bias is an
+  // epilogue's offset, its gradient sum_rows. `addend`, of the shape of dx or undefined, is added to the
+  // gradient.
+  virtual void conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const Conv2dOptions& options,
+                      const Epilogue& epilogue = {});
   virtual void conv2d_backward_data(const Tensor& dy, const Tensor& weight, Tensor& dx,
-                                    const Conv2dOptions& options);
+                                    const Conv2dOptions& options, const Tensor& addend = {});
   virtual void conv2d_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dweight,
                                       const Conv2dOptions& options);
 
   // Batch normalisation over all but the last axis. Training: normalises with the batch's mean and biased
   // variance, writes them to batch_mean and batch_inverse_std (1/sqrt(var + eps)), and moves the running
-  // statistics (variance unbiased).
-  virtual void batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, Tensor& running_mean,
-                          Tensor& running_variance, Tensor& batch_mean, Tensor& batch_inverse_std, Tensor& y,
-                          const BatchNormOptions& options);
-  virtual void batch_norm_inference(const Tensor& x, const Tensor& scale, const Tensor& shift,
-                                    const Tensor& running_mean, const Tensor& running_variance, Tensor& y,
-                                    const BatchNormOptions& options);
-  virtual void batch_norm_backward(const Tensor& x, const Tensor& scale, const Tensor& batch_mean,
-                                   const Tensor& batch_inverse_std, const Tensor& dy, Tensor& dx,
-                                   Tensor& dscale, Tensor& dshift);
+  // statistics (variance unbiased). `residual`, of the shape of x or undefined, is added before the
+  // activation.
+  virtual void batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& residual,
+                          Tensor& running_mean, Tensor& running_variance, Tensor& batch_mean,
+                          Tensor& batch_inverse_std, Tensor& y, const BatchNormOptions& options);
+  // With the running statistics it is x factor[c] + offset[c]: these two, for an epilogue.
+  virtual void batch_norm_affine(const Tensor& scale, const Tensor& shift, const Tensor& running_mean,
+                                 const Tensor& running_variance, Tensor& factor, Tensor& offset,
+                                 const BatchNormOptions& options);
+  // `y` is the forward's output. `dresidual` gets the residual's gradient; it is defined where there were a
+  // residual and an activation (without an activation that gradient is dy).
+  virtual void batch_norm_backward(const Tensor& x, const Tensor& scale, const Tensor& shift,
+                                   const Tensor& batch_mean, const Tensor& batch_inverse_std, const Tensor& y,
+                                   const Tensor& dy, Tensor& dx, Tensor& dscale, Tensor& dshift,
+                                   Tensor& dresidual, const BatchNormOptions& options);
 
   // Pooling over windows of (N, H, W, C). Max pooling writes the flat h * W + w index of each winner (the
   // first of equals) to `indices` (int32, the shape of y); average pooling ignores it. Padding never wins;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "core/autograd/variable.h"
@@ -10,24 +11,37 @@
 // live on one device.
 namespace espalier::ops {
 
+// What follows an operation's own result z before it goes to memory: y = activation(z factor[c] + offset[c] +
+// residual), c the index along the last axis; what is undefined is left out. The activation is relu or relu6.
+// factor and offset, which are batch normalisation's in inference, pass no gradient: Error where one is asked
+// for.
+struct Tail {
+  Tensor factor = {}, offset = {};
+  Variable residual = {};  // of the shape of y
+  std::optional<UnaryOp> activation = {};
+};
+
 // y = x Wᵀ + b. x (N, I), weight (O, I), bias (O) or undefined; y (N, O).
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {});
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias = {}, const Tail& tail = {});
 // (M, K) times (K, N).
 Variable matmul(const Variable& a, const Variable& b);
 
 // Cross-correlation, as in every framework. x (N, H, W, C), weight (O, R, S, C / groups), bias (O) or
 // undefined; y (N, P, Q, O) with P = (H + 2 padding - dilation (R - 1) - 1) / stride + 1, rounded down.
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias = {},
-                const Conv2dOptions& options = {});
+                const Conv2dOptions& options = {}, const Tail& tail = {});
 Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& options);
 
 // Ioffe & Szegedy 2015, over all axes but the last. Training mode uses the batch's statistics and moves the
-// running ones.
+// running ones. The tail has neither factor nor offset.
 struct BatchNormState {
   Tensor running_mean, running_variance;
 };
 Variable batch_norm(const Variable& x, const Variable& scale, const Variable& shift, BatchNormState& state,
-                    bool training, const BatchNormOptions& options = {});
+                    bool training, const BatchNormOptions& options = {}, const Tail& tail = {});
+// With the running statistics it is x factor[c] + offset[c]: these two, for the tail of what computes x.
+Tail batch_norm_tail(const Variable& scale, const Variable& shift, const BatchNormState& state,
+                     const BatchNormOptions& options = {});
 
 Variable max_pool2d(const Variable& x, const Pool2dOptions& options = {});
 Variable average_pool2d(const Variable& x, const Pool2dOptions& options = {});

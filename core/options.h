@@ -2,12 +2,25 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
+#include <optional>
 
 // What a backend's operations are told beside their tensors. Apart from backend.h so that a device's kernels
 // include nothing heavier than this.
 namespace espalier {
 
 enum class UnaryOp : uint8_t { relu, relu6, sigmoid, tanh };
+// The activations that only cut: relu to [0, inf), relu6 to [0, 6], none to all numbers.
+struct Clamp {
+  float lowest = -std::numeric_limits<float>::infinity();
+  float highest = std::numeric_limits<float>::infinity();
+};
+// REQUIRES: relu, relu6 or none.
+constexpr Clamp clamp_of(std::optional<UnaryOp> activation) {
+  if (!activation) return {};
+  return {0.0f, *activation == UnaryOp::relu6 ? 6.0f : Clamp().highest};
+}
+
 enum class BinaryOp : uint8_t { add, multiply };
 enum class PoolOp : uint8_t { max, average };
 
@@ -39,6 +52,7 @@ struct Pool2dOptions {
 struct BatchNormOptions {
   double momentum = 0.1;  // running = (1 - momentum) * running + momentum * batch statistic
   double epsilon = 1e-5;
+  std::optional<UnaryOp> activation = {};  // relu or relu6, of the normalised values plus the residual
 };
 
 // A counter-based random draw: element i of the result depends only on (key, i).

@@ -32,24 +32,27 @@ kernels::ConvShape conv_shape(const Shape& x, const Shape& weight, const Shape& 
 
 }  // namespace
 
-void CudaBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const Conv2dOptions& options) {
+void CudaBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const Conv2dOptions& options,
+                         const Epilogue& following) {
   if (y.numel() == 0) return;
   const kernels::ConvShape shape = conv_shape(x.shape(), weight.shape(), y.shape(), options);
   const float *input = x.data<float>(), *kernel = weight.data<float>();
   float* output = y.data<float>();
-  if (convolutions_.run(ConvolutionPass::forward, shape, input, kernel, output)) return;
-  check_cuda(kernels::conv2d(shape, input, kernel, output, stream_), "conv2d");
+  if (!convolutions_.run(ConvolutionPass::forward, shape, input, kernel, output))
+    check_cuda(kernels::conv2d(shape, input, kernel, output, stream_), "conv2d");
+  if (!following.is_empty()) epilogue(y, following, y);
 }
 
 void CudaBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Tensor& dx,
-                                       const Conv2dOptions& options) {
+                                       const Conv2dOptions& options, const Tensor& addend) {
   if (dx.numel() == 0) return;
   const kernels::ConvShape shape = conv_shape(dx.shape(), weight.shape(), dy.shape(), options);
   const float *gradient = dy.data<float>(), *kernel = weight.data<float>();
   float* input_gradient = dx.data<float>();
-  if (convolutions_.run(ConvolutionPass::backward_data, shape, gradient, kernel, input_gradient)) return;
-  check_cuda(kernels::conv2d_backward_data(shape, gradient, kernel, input_gradient, stream_),
-             "conv2d_backward_data");
+  if (!convolutions_.run(ConvolutionPass::backward_data, shape, gradient, kernel, input_gradient))
+    check_cuda(kernels::conv2d_backward_data(shape, gradient, kernel, input_gradient, stream_),
+               "conv2d_backward_data");
+  if (addend.defined()) binary(BinaryOp::add, dx, addend, dx);
 }
 
 void CudaBackend::conv2d_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dweight,

@@ -44,25 +44,28 @@ class CudaBackend final : public Backend {
   void binary(BinaryOp op, const Tensor& a, const Tensor& b, Tensor& y) override;
   void broadcast_scalar(const Tensor& scalar, double factor, Tensor& y) override;
   void dropout(const Tensor& x, double p, RandomKey key, Tensor& y) override;
-  void add_bias(const Tensor& x, const Tensor& bias, Tensor& y) override;
+  void epilogue(const Tensor& z, const Epilogue& epilogue, Tensor& y) override;
   void sum_rows(const Tensor& x, Tensor& y) override;
   void sum(const Tensor& x, Tensor& y) override;
   void copy_columns(const Tensor& x, int64_t x_offset, Tensor& y, int64_t y_offset, int64_t count) override;
-  void gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options) override;
-  void conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const Conv2dOptions& options) override;
-  void conv2d_backward_data(const Tensor& dy, const Tensor& weight, Tensor& dx,
-                            const Conv2dOptions& options) override;
+  void gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options,
+            const Epilogue& epilogue) override;
+  void conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const Conv2dOptions& options,
+              const Epilogue& epilogue) override;
+  void conv2d_backward_data(const Tensor& dy, const Tensor& weight, Tensor& dx, const Conv2dOptions& options,
+                            const Tensor& addend) override;
   void conv2d_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dweight,
                               const Conv2dOptions& options) override;
-  void batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, Tensor& running_mean,
-                  Tensor& running_variance, Tensor& batch_mean, Tensor& batch_inverse_std, Tensor& y,
-                  const BatchNormOptions& options) override;
-  void batch_norm_inference(const Tensor& x, const Tensor& scale, const Tensor& shift,
-                            const Tensor& running_mean, const Tensor& running_variance, Tensor& y,
-                            const BatchNormOptions& options) override;
-  void batch_norm_backward(const Tensor& x, const Tensor& scale, const Tensor& batch_mean,
-                           const Tensor& batch_inverse_std, const Tensor& dy, Tensor& dx, Tensor& dscale,
-                           Tensor& dshift) override;
+  void batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& residual,
+                  Tensor& running_mean, Tensor& running_variance, Tensor& batch_mean,
+                  Tensor& batch_inverse_std, Tensor& y, const BatchNormOptions& options) override;
+  void batch_norm_affine(const Tensor& scale, const Tensor& shift, const Tensor& running_mean,
+                         const Tensor& running_variance, Tensor& factor, Tensor& offset,
+                         const BatchNormOptions& options) override;
+  void batch_norm_backward(const Tensor& x, const Tensor& scale, const Tensor& shift,
+                           const Tensor& batch_mean, const Tensor& batch_inverse_std, const Tensor& y,
+                           const Tensor& dy, Tensor& dx, Tensor& dscale, Tensor& dshift, Tensor& dresidual,
+                           const BatchNormOptions& options) override;
   void pool2d(PoolOp op, const Tensor& x, Tensor& y, Tensor& indices, const Pool2dOptions& options) override;
   void pool2d_backward(PoolOp op, const Tensor& dy, const Tensor& indices, Tensor& dx,
                        const Pool2dOptions& options) override;

@@ -5,7 +5,8 @@ namespace espalier::cuda {
 
 // cuBLAS counts by columns: what it takes for the transpose of C is our row-major C, so that C^T = op(B)^T
 // op(A)^T asks for the operands in the other order and nothing else.
-void CudaBackend::gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options) {
+void CudaBackend::gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options,
+                       const Epilogue& following) {
   const int64_t rows = c.shape()[0], columns = c.shape()[1], depth = a.shape()[options.transpose_a ? 0 : 1];
   if (c.numel() == 0) return;
   if (depth == 0) {
@@ -13,6 +14,7 @@ void CudaBackend::gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOp
       fill(c, 0.0);
     else
       axpby(options.beta, c, 0.0, c);
+    if (!following.is_empty()) epilogue(c, following, c);
     return;
   }
   const auto operation = [](bool transpose) { return transpose ? CUBLAS_OP_T : CUBLAS_OP_N; };
@@ -22,6 +24,7 @@ void CudaBackend::gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOp
                            b.data<float>(), to_int(b.shape()[1], "gemm"), a.data<float>(),
                            to_int(a.shape()[1], "gemm"), &beta, c.data<float>(), to_int(columns, "gemm")),
                "gemm");
+  if (!following.is_empty()) epilogue(c, following, c);
 }
 
 }  // namespace espalier::cuda

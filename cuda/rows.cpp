@@ -4,10 +4,18 @@
 
 namespace espalier::cuda {
 
-void CudaBackend::add_bias(const Tensor& x, const Tensor& bias, Tensor& y) {
-  check_cuda(kernels::add_bias(x.data<float>(), bias.data<float>(), y.data<float>(), x.shape().rows(),
-                               x.shape().columns(), stream_),
-             "add_bias");
+void CudaBackend::epilogue(const Tensor& z, const Epilogue& epilogue, Tensor& y) {
+  const auto pointer = [](const Tensor& tensor) { return tensor.defined() ? tensor.data<float>() : nullptr; };
+  check_cuda(kernels::epilogue({.z = z.data<float>(),
+                                .factor = pointer(epilogue.factor),
+                                .offset = pointer(epilogue.offset),
+                                .residual = pointer(epilogue.residual),
+                                .clamp = clamp_of(epilogue.activation),
+                                .y = y.data<float>(),
+                                .rows = y.shape().rows(),
+                                .columns = y.shape().columns()},
+                               stream_),
+             "epilogue");
 }
 
 void CudaBackend::sum_rows(const Tensor& x, Tensor& y) {

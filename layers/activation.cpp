@@ -11,6 +11,10 @@ class Activation final : public Layer {
   Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
     return ops::activation(op_, inputs[0]);
   }
+  TailPart tail_part() const override {
+    return op_ == UnaryOp::relu || op_ == UnaryOp::relu6 ? TailPart::activation : TailPart::none;
+  }
+  void extend(ops::Tail& tail) override { tail.activation = op_; }
 
  private:
   UnaryOp op_;

@@ -18,12 +18,26 @@ class BatchNorm final : public Layer {
 
   Shape output_shape(Shapes inputs) const override { return inputs[0]; }
   Variable forward(std::span<const Variable> inputs, const ForwardContext& context) override {
-    ops::BatchNormState state{buffers()[0].tensor, buffers()[1].tensor};
+    return forward(inputs, context, {});
+  }
+  bool takes_tail() const override { return true; }
+  Variable forward(std::span<const Variable> inputs, const ForwardContext& context,
+                   const ops::Tail& tail) override {
+    ops::BatchNormState state = running();
     return ops::batch_norm(inputs[0], parameters()[0].variable, parameters()[1].variable, state,
-                           context.training, options_);
+                           context.training, options_, tail);
+  }
+  TailPart tail_part() const override { return TailPart::affine; }
+  void extend(ops::Tail& tail) override {
+    const ops::Tail own =
+        ops::batch_norm_tail(parameters()[0].variable, parameters()[1].variable, running(), options_);
+    tail.factor = own.factor;
+    tail.offset = own.offset;
   }
 
  private:
+  ops::BatchNormState running() const { return {buffers()[0].tensor, buffers()[1].tensor}; }
+
   BatchNormOptions options_;
 };
 

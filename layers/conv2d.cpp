@@ -28,9 +28,13 @@ class Conv2d final : public Layer {
     const Shape& weight = parameters()[0].shape;
     return output_shape(inputs).numel() * weight[1] * weight[2] * weight[3];
   }
-  Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
+  Variable forward(std::span<const Variable> inputs, const ForwardContext& context) override {
+    return forward(inputs, context, {});
+  }
+  bool takes_tail() const override { return true; }
+  Variable forward(std::span<const Variable> inputs, const ForwardContext&, const ops::Tail& tail) override {
     return ops::conv2d(inputs[0], parameters()[0].variable, bias_ ? parameters()[1].variable : Variable(),
-                       options_);
+                       options_, tail);
   }
 
  private:

@@ -15,6 +15,7 @@ class Binary final : public Layer {
   Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
     return op_ == BinaryOp::add ? ops::add(inputs[0], inputs[1]) : ops::multiply(inputs[0], inputs[1]);
   }
+  TailPart tail_part() const override { return op_ == BinaryOp::add ? TailPart::sum : TailPart::none; }
 
  private:
   BinaryOp op_;

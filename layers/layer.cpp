@@ -6,6 +6,10 @@
 
 namespace espalier::layers {
 
+Variable Layer::forward(std::span<const Variable>, const ForwardContext&, const ops::Tail&) {
+  fail("[network] layer '{}' takes no tail", name_);
+}
+
 void Layer::add_parameter(std::string_view part, ParameterKind kind, Shape shape) {
   parameters_.push_back(
       {.name = fmt::format("{}.{}", name_, part), .kind = kind, .shape = shape, .variable = {}});

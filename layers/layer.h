@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/autograd/variable.h"
+#include "core/ops.h"
 #include "core/parameter.h"
 #include "layers/attributes.h"
 
@@ -19,6 +20,7 @@ struct ForwardContext {
   bool training = false;
   uint64_t seed = 0;
   uint64_t step = 0;
+  bool fuse = true;  // let layers take over the batch norms, sums and activations that follow them
 };
 
 // A tensor that a layer keeps but does not train (running statistics); undefined until the network is
@@ -44,6 +46,17 @@ class Layer {
   // Multiply-accumulates of one forward pass, each counted once.
   virtual int64_t flops(std::span<const Shape> /*inputs*/) const { return 0; }
   virtual Variable forward(std::span<const Variable> inputs, const ForwardContext& context) = 0;
+
+  // A layer that takes a tail can do what follows it before its output goes to memory.
+  virtual bool takes_tail() const { return false; }
+  // REQUIRES: takes_tail().
+  virtual Variable forward(std::span<const Variable> inputs, const ForwardContext& context,
+                           const ops::Tail& tail);
+  // What the layer can be in the tail of the one before it. An affine layer is one in inference only.
+  enum class TailPart { none, affine, sum, activation };
+  virtual TailPart tail_part() const { return TailPart::none; }
+  // Adds itself to the tail, of which a sum's residual is already there.
+  virtual void extend(ops::Tail& /*tail*/) {}
 
   std::vector<Parameter>& parameters() { return parameters_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }

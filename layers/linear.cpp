@@ -17,8 +17,13 @@ class Linear final : public Layer {
 
   Shape output_shape(Shapes inputs) const override { return {inputs[0][0], parameters()[0].shape[0]}; }
   int64_t flops(Shapes inputs) const override { return inputs[0][0] * parameters()[0].shape.numel(); }
-  Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
-    return ops::linear(inputs[0], parameters()[0].variable, bias_ ? parameters()[1].variable : Variable());
+  Variable forward(std::span<const Variable> inputs, const ForwardContext& context) override {
+    return forward(inputs, context, {});
+  }
+  bool takes_tail() const override { return true; }
+  Variable forward(std::span<const Variable> inputs, const ForwardContext&, const ops::Tail& tail) override {
+    return ops::linear(inputs[0], parameters()[0].variable, bias_ ? parameters()[1].variable : Variable(),
+                       tail);
   }
 
  private:

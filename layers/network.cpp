@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/io/json.h"
+#include "layers/fusion.h"
 
 namespace espalier::layers {
 
@@ -64,6 +65,7 @@ void Network::add(const std::string& type, const std::string& name, const json& 
         node.output.to_string(), kMaxActivation);
   index_[name] = static_cast<int>(nodes_.size());
   nodes_.push_back(std::move(node));
+  steps_ = {};
   check(parameter_count() <= kMaxParameters, "[network] more than {} parameters with layer '{}'",
         kMaxParameters, name);
   ready_ = false;
@@ -94,23 +96,43 @@ Variable Network::forward(const Variable& images, const ForwardContext& context)
   check(shape.rank() == 4 && std::equal(image_.begin(), image_.end(), shape.begin() + 1),
         "[network] '{}' takes images (N, {}, {}, {}); these are {}", name_, image_[0], image_[1], image_[2],
         shape.to_string());
+  const std::vector<Step> plain = context.fuse ? std::vector<Step>() : one_by_one(nodes_);
+  const std::vector<Step>& order = context.fuse ? steps(context.training) : plain;
   // An output is let go after its last reader, so that evaluation holds few activations.
   std::vector<size_t> last_reader(nodes_.size(), 0);
-  for (size_t i = 0; i < nodes_.size(); ++i)
-    for (int input : nodes_[i].inputs)
+  for (size_t i = 0; i < order.size(); ++i)
+    for (int input : order[i].inputs)
       if (input >= 0) last_reader[static_cast<size_t>(input)] = i;
   std::vector<Variable> outputs(nodes_.size());
   std::vector<Variable> inputs;
-  for (size_t i = 0; i < nodes_.size(); ++i) {
+  for (size_t i = 0; i < order.size(); ++i) {
+    const Step& step = order[i];
     inputs.clear();
-    for (int input : nodes_[i].inputs)
-      inputs.push_back(input < 0 ? images : outputs[static_cast<size_t>(input)]);
-    outputs[i] = nodes_[i].layer->forward(inputs, context);
-    for (int input : nodes_[i].inputs)
+    for (int input : step.inputs) inputs.push_back(input < 0 ? images : outputs[static_cast<size_t>(input)]);
+    outputs[step.output()] = forward(step, std::move(inputs), context);
+    for (int input : step.inputs)
       if (input >= 0 && last_reader[static_cast<size_t>(input)] == i)
         outputs[static_cast<size_t>(input)] = Variable();
   }
   return outputs.back();
+}
+
+Variable Network::forward(const Step& step, std::vector<Variable> inputs, const ForwardContext& context) {
+  Layer& layer = *nodes_[step.layer].layer;
+  if (step.tail.empty()) return layer.forward(inputs, context);
+  ops::Tail tail;
+  if (step.has_residual) {
+    tail.residual = std::move(inputs.back());
+    inputs.pop_back();
+  }
+  for (size_t part : step.tail) nodes_[part].layer->extend(tail);
+  return layer.forward(inputs, context, tail);
+}
+
+const std::vector<Network::Step>& Network::steps(bool training) {
+  std::vector<Step>& steps = steps_[training ? 1 : 0];
+  if (steps.empty()) steps = fuse(nodes_, training);
+  return steps;
 }
 
 std::vector<Parameter*> Network::parameters() {

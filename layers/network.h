@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -28,6 +29,16 @@ class Network {
     std::unique_ptr<Layer> layer;
     std::vector<int> inputs;  // indices of earlier nodes; -1 is the image
     Shape output;             // for one image: (1, …)
+  };
+
+  // A layer and those behind it that it takes over as its tail (Layer::takes_tail): the value of the last
+  // comes out, the others' never stand in memory.
+  struct Step {
+    size_t layer = 0;
+    std::vector<size_t> tail = {};  // in their order
+    std::vector<int> inputs = {};   // nodes, -1 for the image: the layer's, then what a sum in the tail adds
+    bool has_residual = false;      // whether there is such a sum
+    size_t output() const { return tail.empty() ? layer : tail.back(); }
   };
 
   // `image` is (H, W, C).
@@ -79,6 +90,8 @@ class Network {
  private:
   int index_of(const std::string& name) const;
   std::vector<Shape> input_shapes(const Node& node) const;
+  const std::vector<Step>& steps(bool training);
+  Variable forward(const Step& step, std::vector<Variable> inputs, const ForwardContext& context);
   bool ready() const { return ready_; }
 
   std::string name_;
@@ -87,6 +100,7 @@ class Network {
   std::optional<Normalisation> normalisation_;
   std::vector<std::string> labels_;
   std::map<std::string, int> index_;
+  std::array<std::vector<Step>, 2> steps_;  // in evaluation and in training, made when first needed
   bool ready_ = false;
 };
 

@@ -87,14 +87,21 @@ void Variable::clear_gradient() {
   if (defined()) state_->gradient = Tensor();
 }
 
-void Variable::accumulate(Tensor gradient) const {
+void Variable::replace_gradient(Tensor gradient) const {
   if (!requires_gradient()) return;
   check(gradient.shape() == shape(), "[autograd] a gradient of shape {} for a value of shape {}",
         gradient.shape().to_string(), shape().to_string());
+  state_->gradient = std::move(gradient);
+}
+
+void Variable::accumulate(Tensor gradient) const {
+  if (!requires_gradient()) return;
   if (!state_->gradient.defined()) {
-    state_->gradient = std::move(gradient);
+    replace_gradient(std::move(gradient));
     return;
   }
+  check(gradient.shape() == shape(), "[autograd] a gradient of shape {} for a value of shape {}",
+        gradient.shape().to_string(), shape().to_string());
   // Out of place: the first comer may share its storage with another variable's gradient (y = a + b).
   Tensor total(shape(), value().dtype(), value().device());
   total.backend().binary(BinaryOp::add, state_->gradient, gradient, total);

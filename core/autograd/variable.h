@@ -36,6 +36,9 @@ class Variable {
   void clear_gradient();
   // Adds to the gradient; the first comer is kept without a copy. No-op unless requires_gradient().
   void accumulate(Tensor gradient) const;
+  // Replaces the gradient, for an operation that has added gradient() itself. No-op unless
+  // requires_gradient().
+  void replace_gradient(Tensor gradient) const;
 
   // Reverse-mode differentiation of this scalar: every leaf it was computed from that requires a gradient
   // gets d(this)/d(leaf) added to its gradient(). The graph is freed on the way. Throws Error unless numel()

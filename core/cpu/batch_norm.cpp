@@ -17,36 +17,79 @@ ESPALIER_VECTORISED void add_squares(const float* x, int64_t count, int64_t widt
   }
 }
 
-ESPALIER_VECTORISED void normalise(const float* x, int64_t count, int64_t width, const float* mean,
-                                   const float* factor, const float* shift, float* y) {
+// Coefficients by lane: normalised values are (x - mean) factor + offset.
+struct Normalisation {
+  const float *mean, *factor, *offset;
+};
+
+// Comparisons are written so that NaN passes.
+ESPALIER_VECTORISED void normalise(const float* x, int64_t count, int64_t width, Normalisation by,
+                                   Clamp clamp, float* y) {
   for (int64_t row = 0; row < count; row += width) {
     const int64_t length = std::min(width, count - row);
 #pragma omp simd
-    for (int64_t j = 0; j < length; ++j) y[row + j] = (x[row + j] - mean[j]) * factor[j] + shift[j];
+    for (int64_t j = 0; j < length; ++j) {
+      float value = (x[row + j] - by.mean[j]) * by.factor[j] + by.offset[j];
+      value = value < clamp.lowest ? clamp.lowest : value;
+      y[row + j] = value > clamp.highest ? clamp.highest : value;
+    }
   }
 }
 
-ESPALIER_VECTORISED void add_products(const float* x, const float* dy, int64_t count, int64_t width,
+ESPALIER_VECTORISED void normalise_and_add(const float* x, const float* residual, int64_t count,
+                                           int64_t width, Normalisation by, Clamp clamp, float* y) {
+  for (int64_t row = 0; row < count; row += width) {
+    const int64_t length = std::min(width, count - row);
+#pragma omp simd
+    for (int64_t j = 0; j < length; ++j) {
+      float value = (x[row + j] - by.mean[j]) * by.factor[j] + by.offset[j] + residual[row + j];
+      value = value < clamp.lowest ? clamp.lowest : value;
+      y[row + j] = value > clamp.highest ? clamp.highest : value;
+    }
+  }
+}
+
+// The gradient dz of the normalised values from that of the clamped ones, which `normalise` would compute
+// anew from x: cheaper than reading them. dz may be dy.
+ESPALIER_VECTORISED void pass_clamp(const float* x, const float* dy, int64_t count, int64_t width,
+                                    Normalisation by, Clamp clamp, float* dz) {
+  for (int64_t row = 0; row < count; row += width) {
+    const int64_t length = std::min(width, count - row);
+#pragma omp simd
+    for (int64_t j = 0; j < length; ++j) {
+      const float value = (x[row + j] - by.mean[j]) * by.factor[j] + by.offset[j];
+      dz[row + j] = (value > clamp.lowest) & (value < clamp.highest) ? dy[row + j] : 0.0f;
+    }
+  }
+}
+
+// The same from the clamped values themselves.
+ESPALIER_VECTORISED void mask_gradient(const float* y, const float* dy, int64_t count, Clamp clamp,
+                                       float* dz) {
+  for (int64_t i = 0; i < count; ++i) dz[i] = (y[i] > clamp.lowest) & (y[i] < clamp.highest) ? dy[i] : 0.0f;
+}
+
+ESPALIER_VECTORISED void add_products(const float* x, const float* dz, int64_t count, int64_t width,
                                       const float* mean, float* sums, float* products) {
   for (int64_t row = 0; row < count; row += width) {
     const int64_t length = std::min(width, count - row);
 #pragma omp simd
     for (int64_t j = 0; j < length; ++j) {
-      sums[j] += dy[row + j];
-      products[j] += dy[row + j] * (x[row + j] - mean[j]);
+      sums[j] += dz[row + j];
+      products[j] += dz[row + j] * (x[row + j] - mean[j]);
     }
   }
 }
 
-// dx = (dy - shift) factor - (x - mean) slope.
-ESPALIER_VECTORISED void input_gradient(const float* x, const float* dy, int64_t count, int64_t width,
-                                        const float* mean, const float* factor, const float* shift,
+// dx = (dz - offset) factor - (x - mean) slope. dx may be dz.
+ESPALIER_VECTORISED void input_gradient(const float* x, const float* dz, int64_t count, int64_t width,
+                                        const float* mean, const float* factor, const float* offset,
                                         const float* slope, float* dx) {
   for (int64_t row = 0; row < count; row += width) {
     const int64_t length = std::min(width, count - row);
 #pragma omp simd
     for (int64_t j = 0; j < length; ++j)
-      dx[row + j] = (dy[row + j] - shift[j]) * factor[j] - (x[row + j] - mean[j]) * slope[j];
+      dx[row + j] = (dz[row + j] - offset[j]) * factor[j] - (x[row + j] - mean[j]) * slope[j];
   }
 }
 
@@ -80,9 +123,9 @@ void chunk_moments(const float* x, int64_t count, const ColumnLanes& layout, flo
 
 }  // namespace
 
-void CpuBackend::batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, Tensor& running_mean,
-                            Tensor& running_variance, Tensor& batch_mean, Tensor& batch_inverse_std,
-                            Tensor& y, const BatchNormOptions& options) {
+void CpuBackend::batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& residual,
+                            Tensor& running_mean, Tensor& running_variance, Tensor& batch_mean,
+                            Tensor& batch_inverse_std, Tensor& y, const BatchNormOptions& options) {
   const ColumnLanes layout(scale.numel());
   const int64_t size = x.numel(), width = layout.width, chunks = ceil_div(size, layout.chunk);
   const float* from = x.data<float>();
@@ -120,49 +163,66 @@ void CpuBackend::batch_norm(const Tensor& x, const Tensor& scale, const Tensor& 
     move(running_mean.data<float>()[c], total.mean);
     move(running_variance.data<float>()[c], total.squares / std::max(total.count - 1.0, 1.0));
   }
+  const float* addend = residual.defined() ? residual.data<float>() : nullptr;
+  const Clamp clamp = clamp_of(options.activation);
   for_each_chunk(size, layout.chunk, [=](int64_t, int64_t begin, int64_t end) {
-    normalise(from + begin, end - begin, width, mean, factor, offset, to + begin);
+    const Normalisation by{mean, factor, offset};
+    if (addend != nullptr)
+      normalise_and_add(from + begin, addend + begin, end - begin, width, by, clamp, to + begin);
+    else
+      normalise(from + begin, end - begin, width, by, clamp, to + begin);
   });
 }
 
-void CpuBackend::batch_norm_inference(const Tensor& x, const Tensor& scale, const Tensor& shift,
-                                      const Tensor& running_mean, const Tensor& running_variance, Tensor& y,
-                                      const BatchNormOptions& options) {
-  const ColumnLanes layout(scale.numel());
-  const int64_t width = layout.width;
-  if (x.numel() == 0) return;
-  Workspace<float> coefficients(3 * width);
-  float *mean = coefficients.data(), *factor = mean + width, *offset = factor + width;
-  for (int64_t j = 0; j < width; ++j) {
-    const int64_t c = j % layout.columns;
-    mean[j] = running_mean.data<float>()[c];
-    factor[j] = scale.data<float>()[c] /
-                std::sqrt(running_variance.data<float>()[c] + static_cast<float>(options.epsilon));
-    offset[j] = shift.data<float>()[c];
+void CpuBackend::batch_norm_affine(const Tensor& scale, const Tensor& shift, const Tensor& running_mean,
+                                   const Tensor& running_variance, Tensor& factor, Tensor& offset,
+                                   const BatchNormOptions& options) {
+  for (int64_t c = 0; c < scale.numel(); ++c) {
+    const float slope = scale.data<float>()[c] /
+                        std::sqrt(running_variance.data<float>()[c] + static_cast<float>(options.epsilon));
+    factor.data<float>()[c] = slope;
+    offset.data<float>()[c] = shift.data<float>()[c] - running_mean.data<float>()[c] * slope;
   }
-  const float* from = x.data<float>();
-  float* to = y.data<float>();
-  for_each_chunk(x.numel(), layout.chunk, [=](int64_t, int64_t begin, int64_t end) {
-    normalise(from + begin, end - begin, width, mean, factor, offset, to + begin);
-  });
 }
 
-void CpuBackend::batch_norm_backward(const Tensor& x, const Tensor& scale, const Tensor& batch_mean,
-                                     const Tensor& batch_inverse_std, const Tensor& dy, Tensor& dx,
-                                     Tensor& dscale, Tensor& dshift) {
+void CpuBackend::batch_norm_backward(const Tensor& x, const Tensor& scale, const Tensor& shift,
+                                     const Tensor& batch_mean, const Tensor& batch_inverse_std,
+                                     const Tensor& y, const Tensor& dy, Tensor& dx, Tensor& dscale,
+                                     Tensor& dshift, Tensor& dresidual, const BatchNormOptions& options) {
   const ColumnLanes layout(scale.numel());
   const int64_t size = x.numel(), width = layout.width, chunks = ceil_div(size, layout.chunk);
-  const float *from = x.data<float>(), *gradient = dy.data<float>();
-  float* to = dx.data<float>();
-  Workspace<float> partial(chunks * 2 * width), coefficients(4 * width);
+  if (scale.numel() == 0) return;
+  Workspace<float> partial(chunks * 2 * width), coefficients(6 * width);
   float *parts = partial.data(), *mean = coefficients.data();
   float *factor = mean + width, *offset = factor + width, *slope = offset + width;
-  if (scale.numel() == 0) return;
   layout.repeat(batch_mean.data<float>(), mean);
+
+  // dz, the gradient before the activation, goes to the residual's or, for the second pass to find, to dx;
+  // without an activation it is dy.
+  const float *from = x.data<float>(), *gradient = dy.data<float>();
+  float *to = dx.data<float>(), *masked = dresidual.defined() ? dresidual.data<float>() : nullptr;
+  Normalisation by{mean, slope + width, slope + 2 * width};
+  if (options.activation && masked == nullptr) {
+    masked = to;
+    float *weight = slope + width, *bias = weight + width;
+    for (int64_t j = 0; j < width; ++j) {
+      const int64_t c = j % layout.columns;
+      weight[j] = batch_inverse_std.data<float>()[c] * scale.data<float>()[c];
+      bias[j] = shift.data<float>()[c];
+    }
+  }
+  const float* dz = masked != nullptr ? masked : gradient;
+  const float* output = y.data<float>();
+  const Clamp clamp = clamp_of(options.activation);
+  const bool clamps = options.activation.has_value(), added = dresidual.defined();
   for_each_chunk(size, layout.chunk, [=](int64_t i, int64_t begin, int64_t end) {
     float *sums = parts + 2 * i * width, *products = sums + width;
     std::fill(sums, products + width, 0.0f);
-    add_products(from + begin, gradient + begin, end - begin, width, mean, sums, products);
+    if (clamps && added)
+      mask_gradient(output + begin, gradient + begin, end - begin, clamp, masked + begin);
+    else if (clamps)
+      pass_clamp(from + begin, gradient + begin, end - begin, width, by, clamp, masked + begin);
+    add_products(from + begin, dz + begin, end - begin, width, mean, sums, products);
   });
 
   const auto rows = static_cast<double>(std::max<int64_t>(size / layout.columns, 1));
@@ -184,8 +244,7 @@ void CpuBackend::batch_norm_backward(const Tensor& x, const Tensor& scale, const
     }
   }
   for_each_chunk(size, layout.chunk, [=](int64_t, int64_t begin, int64_t end) {
-    input_gradient(from + begin, gradient + begin, end - begin, width, mean, factor, offset, slope,
-                   to + begin);
+    input_gradient(from + begin, dz + begin, end - begin, width, mean, factor, offset, slope, to + begin);
   });
 }
 

@@ -70,10 +70,12 @@ void sum_parts(const float* partial, int64_t parts, int64_t size, float* to) {
   });
 }
 
-void CpuBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const Conv2dOptions& options) {
+void CpuBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const Conv2dOptions& options,
+                        const Epilogue& following) {
   const ConvShape shape(x.shape(), weight.shape(), y.shape(), options);
   const float *input = x.data<float>(), *kernel = weight.data<float>();
   float* output = y.data<float>();
+  const EpilogueView view = view_of(following);
   if (shape.is_pointwise())
     gemm_parallel({.m = shape.pixels(),
                    .n = shape.out_c,
@@ -81,20 +83,24 @@ void CpuBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const 
                    .a = {input, shape.in_c},
                    .b = {kernel, shape.in_c, true},
                    .c = output,
-                   .c_stride = shape.out_c});
+                   .c_stride = shape.out_c,
+                   .epilogue = view});
   else if (winograd_fits(shape))
-    winograd_forward(shape, input, kernel, false, output);
-  else if (shape.is_depthwise())
+    winograd_forward(shape, input, kernel, false, output, view);
+  else if (!shape.is_depthwise())
+    im2col_forward(shape, input, kernel, output, view);
+  else {
     depthwise_forward(shape, input, kernel, output);
-  else
-    im2col_forward(shape, input, kernel, output);
+    if (!following.is_empty()) epilogue(y, following, y);
+  }
 }
 
 void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Tensor& dx,
-                                      const Conv2dOptions& options) {
+                                      const Conv2dOptions& options, const Tensor& addend) {
   const ConvShape shape(dx.shape(), weight.shape(), dy.shape(), options);
   const float *gradient = dy.data<float>(), *kernel = weight.data<float>();
   float* input_gradient = dx.data<float>();
+  const Epilogue sum{.residual = addend};
   if (shape.is_pointwise()) {
     gemm_parallel({.m = shape.pixels(),
                    .n = shape.in_c,
@@ -102,17 +108,18 @@ void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Te
                    .a = {gradient, shape.out_c},
                    .b = {kernel, shape.in_c},
                    .c = input_gradient,
-                   .c_stride = shape.in_c});
-  } else if (shape.is_depthwise()) {
-    depthwise_backward_data(shape, gradient, kernel, input_gradient);
+                   .c_stride = shape.in_c,
+                   .epilogue = view_of(sum)});
   } else if (shape.turns() && winograd_fits(shape.turned())) {
-    winograd_forward(shape.turned(), gradient, kernel, true, input_gradient);
-  } else if (shape.turns()) {
+    winograd_forward(shape.turned(), gradient, kernel, true, input_gradient, view_of(sum));
+  } else if (shape.turns() && !shape.is_depthwise()) {
     Workspace<float> turned(shape.weights());
     turn_weights(shape, kernel, turned.data());
-    im2col_forward(shape.turned(), gradient, turned.data(), input_gradient);
+    im2col_forward(shape.turned(), gradient, turned.data(), input_gradient, view_of(sum));
   } else {
-    im2col_backward_data(shape, gradient, kernel, input_gradient);
+    const auto backward_data = shape.is_depthwise() ? depthwise_backward_data : im2col_backward_data;
+    backward_data(shape, gradient, kernel, input_gradient);
+    if (addend.defined()) binary(BinaryOp::add, dx, addend, dx);
   }
 }
 

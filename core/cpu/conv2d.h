@@ -28,7 +28,8 @@ struct ConvShape {
 };
 
 // Through a matrix of patches, in blocks that stay in L2, and GEMM: any shape.
-void im2col_forward(const ConvShape& shape, const float* x, const float* weight, float* y);
+void im2col_forward(const ConvShape& shape, const float* x, const float* weight, float* y,
+                    const EpilogueView& epilogue = {});
 void im2col_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx);
 void im2col_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
 

@@ -88,7 +88,8 @@ void scatter_patches(const ConvShape& s, const float* patches, int64_t group, in
 
 }  // namespace
 
-void im2col_forward(const ConvShape& s, const float* x, const float* weight, float* y) {
+void im2col_forward(const ConvShape& s, const float* x, const float* weight, float* y,
+                    const EpilogueView& epilogue) {
   const int64_t block = block_pixels(s, s.pixels());
   ThreadBuffers buffers(block * s.depth());
   std::vector<std::unique_ptr<PackedMatrix>> weights;
@@ -101,10 +102,12 @@ void im2col_forward(const ConvShape& s, const float* x, const float* weight, flo
         float* patches = buffers.own();
         for (int64_t group = 0; group < s.groups; ++group) {
           gather_patches(s, x, group, begin, end, patches);
+          const int64_t column = group * s.group_out, offset = begin * s.out_c + column;
           weights[static_cast<size_t>(group)]->multiply({.m = end - begin,
                                                          .a = {patches, s.depth()},
-                                                         .c = y + begin * s.out_c + group * s.group_out,
-                                                         .c_stride = s.out_c});
+                                                         .c = y + offset,
+                                                         .c_stride = s.out_c,
+                                                         .epilogue = epilogue.from(column, offset)});
         }
       },
       1);

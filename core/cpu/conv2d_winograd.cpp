@@ -103,8 +103,8 @@ class TransformedWeights {
 
 bool winograd_fits(const ConvShape& s) {
   return s.kernel_h == kFilter && s.kernel_w == kFilter && s.stride_h == 1 && s.stride_w == 1 &&
-         s.dilation_h == 1 && s.dilation_w == 1 && s.groups == 1 && s.out_h > 2 && s.out_w > 2 && s.in_c >= 8 &&
-         s.out_c >= 8;
+         s.dilation_h == 1 && s.dilation_w == 1 && s.groups == 1 && s.out_h > 2 && s.out_w > 2 &&
+         s.in_c >= 8 && s.out_c >= 8;
 }
 
 void winograd_forward(const ConvShape& s, const float* x, const float* weight, bool turned, float* y,
@@ -114,8 +114,8 @@ void winograd_forward(const ConvShape& s, const float* x, const float* weight, b
   const int64_t fitting = kBlockFloats / (kPoints * (s.in_c + s.out_c));
   const int64_t most = std::clamp(fitting, kLeastTiles, kMostTiles);
   // Blocks of equal size, at least eight of them where that leaves kLeastTiles.
-  const int64_t blocks = std::max(ceil_div(tiles.count(), most),
-                                  std::min<int64_t>(8, ceil_div(tiles.count(), kLeastTiles)));
+  const int64_t blocks =
+      std::max(ceil_div(tiles.count(), most), std::min<int64_t>(8, ceil_div(tiles.count(), kLeastTiles)));
   const int64_t block = ceil_div(tiles.count(), std::max<int64_t>(blocks, 1));
   const int64_t in_stride = stride_of(block, s.in_c), out_stride = stride_of(block, s.out_c);
   ThreadBuffers buffers(kPoints * (in_stride + out_stride));

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "core/backend.h"
+
 namespace espalier::cpu {
 
 // What happens to an element z of column j of a product on its way to memory: clamp(z factor[j] + offset[j] +
@@ -22,5 +24,12 @@ struct EpilogueView {
             residual ? residual + elements : nullptr, lowest, highest};
   }
 };
+
+inline EpilogueView view_of(const Epilogue& epilogue) {
+  const auto pointer = [](const Tensor& tensor) { return tensor.defined() ? tensor.data<float>() : nullptr; };
+  const Clamp clamp = clamp_of(epilogue.activation);
+  return {pointer(epilogue.factor), pointer(epilogue.offset), pointer(epilogue.residual), clamp.lowest,
+          clamp.highest};
+}
 
 }  // namespace espalier::cpu

@@ -134,7 +134,7 @@ void PackedMatrix::multiply(const GemmProblem& problem) const {
 void gemm_parallel(const GemmProblem& problem) {
   if (problem.m == 0 || problem.n == 0) return;
   Tiling tile = tiling_of(problem.m, problem.n, std::max<int64_t>(problem.k, 1));
-  if (!problem.epilogue.is_empty()) tile.k = problem.k;  // which needs whole sums
+  if (!problem.epilogue.is_empty()) tile.k = std::max<int64_t>(problem.k, 1);  // which needs whole sums
   const int64_t m_tiles = ceil_div(problem.m, tile.m), n_tiles = ceil_div(problem.n, tile.n);
   const int64_t k_tiles = std::max<int64_t>(1, ceil_div(problem.k, tile.k)), size = problem.m * problem.n;
   // With one tile along k the tiles go straight into C.
@@ -176,7 +176,8 @@ void gemm_parallel(const GemmProblem& problem) {
                  });
 }
 
-void CpuBackend::gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options) {
+void CpuBackend::gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options,
+                      const Epilogue& epilogue) {
   gemm_parallel({.m = c.shape()[0],
                  .n = c.shape()[1],
                  .k = a.shape()[options.transpose_a ? 0 : 1],
@@ -185,7 +186,8 @@ void CpuBackend::gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOpt
                  .c = c.data<float>(),
                  .c_stride = c.shape()[1],
                  .alpha = static_cast<float>(options.alpha),
-                 .beta = static_cast<float>(options.beta)});
+                 .beta = static_cast<float>(options.beta),
+                 .epilogue = view_of(epilogue)});
 }
 
 }  // namespace espalier::cpu

@@ -2,16 +2,36 @@
 
 #include "core/cpu/columns.h"
 #include "core/cpu/cpu_backend.h"
+#include "core/cpu/epilogue.h"
 #include "core/cpu/workspace.h"
 
 namespace espalier::cpu {
 namespace {
 
-ESPALIER_VECTORISED void add_lanes(const float* x, const float* bias, float* y, int64_t count,
-                                   int64_t width) {
+// Comparisons are written so that NaN passes.
+ESPALIER_VECTORISED void follow(const float* z, int64_t count, int64_t width, const float* factor,
+                                const float* offset, Clamp clamp, float* y) {
   for (int64_t row = 0; row < count; row += width) {
     const int64_t length = std::min(width, count - row);
-    for (int64_t j = 0; j < length; ++j) y[row + j] = x[row + j] + bias[j];
+#pragma omp simd
+    for (int64_t j = 0; j < length; ++j) {
+      float value = z[row + j] * factor[j] + offset[j];
+      value = value < clamp.lowest ? clamp.lowest : value;
+      y[row + j] = value > clamp.highest ? clamp.highest : value;
+    }
+  }
+}
+
+ESPALIER_VECTORISED void follow_and_add(const float* z, const float* residual, int64_t count, int64_t width,
+                                        const float* factor, const float* offset, Clamp clamp, float* y) {
+  for (int64_t row = 0; row < count; row += width) {
+    const int64_t length = std::min(width, count - row);
+#pragma omp simd
+    for (int64_t j = 0; j < length; ++j) {
+      float value = z[row + j] * factor[j] + offset[j] + residual[row + j];
+      value = value < clamp.lowest ? clamp.lowest : value;
+      y[row + j] = value > clamp.highest ? clamp.highest : value;
+    }
   }
 }
 
@@ -38,15 +58,29 @@ ESPALIER_VECTORISED void add_to_lanes(const float* x, int64_t count, int64_t wid
   }
 }
 
-void CpuBackend::add_bias(const Tensor& x, const Tensor& bias, Tensor& y) {
-  const ColumnLanes layout(bias.numel());
-  Workspace<float> lanes(layout.width);
-  const float *from = x.data<float>(), *repeated = lanes.data();
-  float* to = y.data<float>();
+void CpuBackend::epilogue(const Tensor& z, const Epilogue& epilogue, Tensor& y) {
   if (y.numel() == 0) return;
-  layout.repeat(bias.data<float>(), lanes.data());
+  const ColumnLanes layout(y.shape().columns());
+  const EpilogueView view = view_of(epilogue);
+  const Clamp clamp{view.lowest, view.highest};
+  Workspace<float> lanes(2 * layout.width);
+  float *factor = lanes.data(), *offset = factor + layout.width;
+  const auto repeat = [&](const float* values, float otherwise, float* to) {
+    if (values != nullptr)
+      layout.repeat(values, to);
+    else
+      std::fill_n(to, layout.width, otherwise);
+  };
+  repeat(view.factor, 1.0f, factor);
+  repeat(view.offset, 0.0f, offset);
+  const float* from = z.data<float>();
+  float* to = y.data<float>();
   for_each_chunk(y.numel(), layout.chunk, [=](int64_t, int64_t begin, int64_t end) {
-    add_lanes(from + begin, repeated, to + begin, end - begin, layout.width);
+    if (view.residual != nullptr)
+      follow_and_add(from + begin, view.residual + begin, end - begin, layout.width, factor, offset, clamp,
+                     to + begin);
+    else
+      follow(from + begin, end - begin, layout.width, factor, offset, clamp, to + begin);
   });
 }
 

@@ -9,9 +9,10 @@
 #ifndef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #endif
-#include "core/cpu/epilogue.h"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
+
+#include "core/cpu/epilogue.h"
 
 // After a lambda's parameters: it takes the instruction set of its surroundings and becomes part of them.
 #ifndef ESPALIER_INLINE_LAMBDA

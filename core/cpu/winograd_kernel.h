@@ -5,9 +5,9 @@
 #include "core/cpu/epilogue.h"
 
 // The transforms of Winograd's minimal filtering with six points (0, 1, -1, 2, -2, ∞), nested over height and
-// width (Lavin & Gray, CVPR 2016): F(4x4, 3x3) computes 4x4 outputs of a 3x3 convolution from a 6x6 patch with
-// 36 products instead of 144, F(3x3, 4x4) the 3x3 gradient of its filter from a 6x6 patch of the input and
-// 4x4 output gradients. A transformed tile is 36 vectors of channels, `point_stride` floats apart.
+// width (Lavin & Gray, CVPR 2016): F(4x4, 3x3) computes 4x4 outputs of a 3x3 convolution from a 6x6 patch
+// with 36 products instead of 144, F(3x3, 4x4) the 3x3 gradient of its filter from a 6x6 patch of the input
+// and 4x4 output gradients. A transformed tile is 36 vectors of channels, `point_stride` floats apart.
 namespace espalier::cpu::winograd {
 
 inline constexpr int kPatch = 6, kOutput = 4, kFilter = 3, kPoints = 36;

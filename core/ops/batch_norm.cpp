@@ -3,36 +3,53 @@
 
 namespace espalier::ops {
 
+Tail batch_norm_tail(const Variable& scale, const Variable& shift, const BatchNormState& state,
+                     const BatchNormOptions& options) {
+  Tail tail{.factor = like(scale), .offset = like(shift)};
+  tail.factor.backend().batch_norm_affine(scale.value(), shift.value(), state.running_mean,
+                                          state.running_variance, tail.factor, tail.offset, options);
+  return tail;
+}
+
 Variable batch_norm(const Variable& x, const Variable& scale, const Variable& shift, BatchNormState& state,
-                    bool training, const BatchNormOptions& options) {
+                    bool training, const BatchNormOptions& options, const Tail& tail) {
   const Shape channels{x.shape().columns()};
   for (const Shape& given :
        {scale.shape(), shift.shape(), state.running_mean.shape(), state.running_variance.shape()})
     check(given == channels,
           "[batch_norm] scale, shift and running statistics need shape {} for an input {}; one has {}",
           channels.to_string(), x.shape().to_string(), given.to_string());
+  check_residual("batch_norm", tail, x.shape());
+  const Tensor residual = tail.residual.defined() ? tail.residual.value() : Tensor();
   Tensor y = like(x);
   Backend& backend = y.backend();
   if (!training) {
     check(
         !recording() || !(x.requires_gradient() || scale.requires_gradient() || shift.requires_gradient()),
         "[batch_norm] with running statistics has no gradient; use training mode, or no-gradient evaluation");
-    backend.batch_norm_inference(x.value(), scale.value(), shift.value(), state.running_mean,
-                                 state.running_variance, y, options);
+    const Tail affine = batch_norm_tail(scale, shift, state, options);
+    backend.epilogue(x.value(), {affine.factor, affine.offset, residual, tail.activation}, y);
     return Variable(y);
   }
   check(x.shape().rows() > 1, "[batch_norm] needs more than one value per channel to train on; input {}",
         x.shape().to_string());
+  BatchNormOptions with_activation = options;
+  with_activation.activation = tail.activation;
   Tensor mean = like(scale), inverse_std = like(scale);
-  backend.batch_norm(x.value(), scale.value(), shift.value(), state.running_mean, state.running_variance,
-                     mean, inverse_std, y, options);
+  backend.batch_norm(x.value(), scale.value(), shift.value(), residual, state.running_mean,
+                     state.running_variance, mean, inverse_std, y, with_activation);
   return Variable::result(
-      "batch_norm", y, {x, scale, shift}, [x, scale, shift, mean, inverse_std](const Tensor& dy) {
+      "batch_norm", y, {x, scale, shift, tail.residual},
+      [x, scale, shift, mean, inverse_std, y, rest = tail.residual, with_activation](const Tensor& dy) {
         Tensor dx = like(x), dscale = like(scale), dshift = like(shift);
-        dy.backend().batch_norm_backward(x.value(), scale.value(), mean, inverse_std, dy, dx, dscale, dshift);
+        Tensor drest;
+        if (rest.defined() && with_activation.activation) drest = like(rest);
+        dy.backend().batch_norm_backward(x.value(), scale.value(), shift.value(), mean, inverse_std, y, dy,
+                                         dx, dscale, dshift, drest, with_activation);
         x.accumulate(dx);
         scale.accumulate(dscale);
         shift.accumulate(dshift);
+        rest.accumulate(drest.defined() ? drest : dy);
       });
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/autograd/variable.h"
 #include "core/backend.h"
+#include "core/ops.h"
 
 namespace espalier::ops {
 
@@ -13,12 +14,11 @@ inline Tensor like(const Variable& x) {
   return like(x, x.shape());
 }
 
-// The gradient of a bias that was added to every row: the column sums of dy.
-inline void accumulate_bias(const Variable& bias, const Tensor& dy) {
-  if (!bias.requires_gradient()) return;
-  Tensor dbias = like(bias);
-  dy.backend().sum_rows(dy, dbias);
-  bias.accumulate(dbias);
-}
+// Of a linear operation's bias and tail. Throws Error for parts that do not fit an output of shape `y`.
+Epilogue epilogue_of(std::string_view operation, const Variable& bias, const Tail& tail, const Shape& y);
+// The gradient before the tail's activation, from the output and its gradient; passes on what is the
+// residual's and the bias's (the column sums).
+Tensor backward_through(const Tail& tail, const Variable& bias, const Tensor& y, const Tensor& dy);
+void check_residual(std::string_view operation, const Tail& tail, const Shape& y);
 
 }  // namespace espalier::ops

@@ -21,29 +21,25 @@ Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& opt
   return {x[0], extent[0], extent[1], weight[0]};
 }
 
-Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
-                const Conv2dOptions& options) {
+Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, const Conv2dOptions& options,
+                const Tail& tail) {
   Tensor y = like(x, conv2d_shape(x.shape(), weight.shape(), options));
-  check(!bias.defined() || bias.shape() == Shape{weight.shape()[0]},
-        "[conv2d] bias of shape {}; expected ({})", bias.defined() ? bias.shape().to_string() : "",
-        weight.shape()[0]);
-  Backend& backend = y.backend();
-  backend.conv2d(x.value(), weight.value(), y, options);
-  if (bias.defined()) backend.add_bias(y, bias.value(), y);
-  return Variable::result("conv2d", y, {x, weight, bias}, [x, weight, bias, options](const Tensor& dy) {
-    Backend& device = dy.backend();
-    if (x.requires_gradient()) {
-      Tensor dx = like(x);
-      device.conv2d_backward_data(dy, weight.value(), dx, options);
-      x.accumulate(dx);
-    }
-    if (weight.requires_gradient()) {
-      Tensor dweight = like(weight);
-      device.conv2d_backward_weight(x.value(), dy, dweight, options);
-      weight.accumulate(dweight);
-    }
-    accumulate_bias(bias, dy);
-  });
+  y.backend().conv2d(x.value(), weight.value(), y, options, epilogue_of("conv2d", bias, tail, y.shape()));
+  return Variable::result("conv2d", y, {x, weight, bias, tail.residual},
+                          [x, weight, bias, options, tail, y](const Tensor& dy) {
+                            const Tensor dz = backward_through(tail, bias, y, dy);
+                            Backend& device = dz.backend();
+                            if (x.requires_gradient()) {
+                              Tensor dx = like(x);
+                              device.conv2d_backward_data(dz, weight.value(), dx, options, x.gradient());
+                              x.replace_gradient(dx);
+                            }
+                            if (weight.requires_gradient()) {
+                              Tensor dweight = like(weight);
+                              device.conv2d_backward_weight(x.value(), dz, dweight, options);
+                              weight.accumulate(dweight);
+                            }
+                          });
 }
 
 }  // namespace espalier::ops

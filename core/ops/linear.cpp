@@ -3,31 +3,29 @@
 
 namespace espalier::ops {
 
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias, const Tail& tail) {
   const Shape &xs = x.shape(), &ws = weight.shape();
   check(xs.rank() == 2 && ws.rank() == 2 && xs[1] == ws[1],
         "[linear] input of shape {} and weight of shape {}; expected (N, I) and (O, I)", xs.to_string(),
         ws.to_string());
-  check(!bias.defined() || bias.shape() == Shape{ws[0]}, "[linear] bias of shape {}; expected ({})",
-        bias.defined() ? bias.shape().to_string() : "", ws[0]);
   Tensor y = like(x, {xs[0], ws[0]});
-  Backend& backend = y.backend();
-  backend.gemm(x.value(), weight.value(), y, {.transpose_b = true});
-  if (bias.defined()) backend.add_bias(y, bias.value(), y);
-  return Variable::result("linear", y, {x, weight, bias}, [x, weight, bias](const Tensor& dy) {
-    Backend& device = dy.backend();
-    if (x.requires_gradient()) {
-      Tensor dx = like(x);
-      device.gemm(dy, weight.value(), dx, {});
-      x.accumulate(dx);
-    }
-    if (weight.requires_gradient()) {
-      Tensor dweight = like(weight);
-      device.gemm(dy, x.value(), dweight, {.transpose_a = true});
-      weight.accumulate(dweight);
-    }
-    accumulate_bias(bias, dy);
-  });
+  y.backend().gemm(x.value(), weight.value(), y, {.transpose_b = true},
+                   epilogue_of("linear", bias, tail, y.shape()));
+  return Variable::result("linear", y, {x, weight, bias, tail.residual},
+                          [x, weight, bias, tail, y](const Tensor& dy) {
+                            const Tensor dz = backward_through(tail, bias, y, dy);
+                            Backend& device = dz.backend();
+                            if (x.requires_gradient()) {
+                              Tensor dx = like(x);
+                              device.gemm(dz, weight.value(), dx, {});
+                              x.accumulate(dx);
+                            }
+                            if (weight.requires_gradient()) {
+                              Tensor dweight = like(weight);
+                              device.gemm(dz, x.value(), dweight, {.transpose_a = true});
+                              weight.accumulate(dweight);
+                            }
+                          });
 }
 
 Variable matmul(const Variable& a, const Variable& b) {

@@ -7,8 +7,9 @@
 namespace espalier::reference {
 
 void ReferenceBackend::batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift,
-                                  Tensor& running_mean, Tensor& running_variance, Tensor& batch_mean,
-                                  Tensor& batch_inverse_std, Tensor& y, const BatchNormOptions& options) {
+                                  const Tensor& residual, Tensor& running_mean, Tensor& running_variance,
+                                  Tensor& batch_mean, Tensor& batch_inverse_std, Tensor& y,
+                                  const BatchNormOptions& options) {
   dispatch(y, [&]<typename T>(T) {
     const int64_t columns = scale.numel(), size = x.numel(), rows = x.shape().rows();
     const T* from = x.data<T>();
@@ -35,29 +36,36 @@ void ReferenceBackend::batch_norm(const Tensor& x, const Tensor& scale, const Te
       move(running_variance.data<T>()[c], unbiased);
     }
   });
+  epilogue(y, {.residual = residual, .activation = options.activation}, y);
 }
 
-void ReferenceBackend::batch_norm_inference(const Tensor& x, const Tensor& scale, const Tensor& shift,
-                                            const Tensor& running_mean, const Tensor& running_variance,
-                                            Tensor& y, const BatchNormOptions& options) {
-  dispatch(y, [&]<typename T>(T) {
-    const int64_t columns = scale.numel();
-    for (int64_t i = 0; i < x.numel(); ++i) {
-      const int64_t c = i % columns;
+void ReferenceBackend::batch_norm_affine(const Tensor& scale, const Tensor& shift, const Tensor& running_mean,
+                                         const Tensor& running_variance, Tensor& factor, Tensor& offset,
+                                         const BatchNormOptions& options) {
+  dispatch(factor, [&]<typename T>(T) {
+    for (int64_t c = 0; c < scale.numel(); ++c) {
       const T inverse_std = 1 / std::sqrt(running_variance.data<T>()[c] + static_cast<T>(options.epsilon));
-      y.data<T>()[i] = (x.data<T>()[i] - running_mean.data<T>()[c]) * inverse_std * scale.data<T>()[c] +
-                       shift.data<T>()[c];
+      factor.data<T>()[c] = scale.data<T>()[c] * inverse_std;
+      offset.data<T>()[c] = shift.data<T>()[c] - running_mean.data<T>()[c] * factor.data<T>()[c];
     }
   });
 }
 
-void ReferenceBackend::batch_norm_backward(const Tensor& x, const Tensor& scale, const Tensor& batch_mean,
-                                           const Tensor& batch_inverse_std, const Tensor& dy, Tensor& dx,
-                                           Tensor& dscale, Tensor& dshift) {
+void ReferenceBackend::batch_norm_backward(const Tensor& x, const Tensor& scale, const Tensor&,
+                                           const Tensor& batch_mean, const Tensor& batch_inverse_std,
+                                           const Tensor& y, const Tensor& dy, Tensor& dx, Tensor& dscale,
+                                           Tensor& dshift, Tensor& dresidual,
+                                           const BatchNormOptions& options) {
+  Tensor dz = dy;
+  if (options.activation) {
+    dz = Tensor(dy.shape(), dy.dtype(), dy.device());
+    unary_backward(*options.activation, y, dy, dz);
+  }
+  if (dresidual.defined()) dresidual.copy_from(dz);
   dispatch(dy, [&]<typename T>(T) {
     const int64_t columns = scale.numel(), size = x.numel();
     const double rows = static_cast<double>(x.shape().rows());
-    const T *from = x.data<T>(), *gradient = dy.data<T>();
+    const T *from = x.data<T>(), *gradient = dz.data<T>();
     for (int64_t c = 0; c < columns; ++c) {
       const double mean = static_cast<double>(batch_mean.data<T>()[c]);
       const double inverse_std = static_cast<double>(batch_inverse_std.data<T>()[c]);

@@ -27,8 +27,8 @@ void for_each_product(const Shape& x, const Shape& weight, const Shape& y, const
 
 }  // namespace
 
-void ReferenceBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y,
-                              const Conv2dOptions& options) {
+void ReferenceBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const Conv2dOptions& options,
+                              const Epilogue& following) {
   dispatch(y, [&]<typename T>(T) {
     const T *input = x.data<T>(), *kernel = weight.data<T>();
     T* output = y.data<T>();
@@ -36,10 +36,11 @@ void ReferenceBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y,
     for_each_product(x.shape(), weight.shape(), y.shape(), options,
                      [&](int64_t i, int64_t k, int64_t o) { output[o] += input[i] * kernel[k]; });
   });
+  if (!following.is_empty()) epilogue(y, following, y);
 }
 
 void ReferenceBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Tensor& dx,
-                                            const Conv2dOptions& options) {
+                                            const Conv2dOptions& options, const Tensor& addend) {
   dispatch(dy, [&]<typename T>(T) {
     const T *gradient = dy.data<T>(), *kernel = weight.data<T>();
     T* input_gradient = dx.data<T>();
@@ -47,6 +48,7 @@ void ReferenceBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weig
     for_each_product(dx.shape(), weight.shape(), dy.shape(), options,
                      [&](int64_t i, int64_t k, int64_t o) { input_gradient[i] += gradient[o] * kernel[k]; });
   });
+  if (addend.defined()) binary(BinaryOp::add, dx, addend, dx);
 }
 
 void ReferenceBackend::conv2d_backward_weight(const Tensor& x, const Tensor& dy, Tensor& dweight,

@@ -3,7 +3,8 @@
 
 namespace espalier::reference {
 
-void ReferenceBackend::gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options) {
+void ReferenceBackend::gemm(const Tensor& a, const Tensor& b, Tensor& c, const GemmOptions& options,
+                            const Epilogue& following) {
   dispatch(c, [&]<typename T>(T) {
     const int64_t rows = c.shape()[0], columns = c.shape()[1], depth = a.shape()[options.transpose_a ? 0 : 1];
     const T *left = a.data<T>(), *right = b.data<T>();
@@ -19,6 +20,7 @@ void ReferenceBackend::gemm(const Tensor& a, const Tensor& b, Tensor& c, const G
               (options.beta == 0.0 ? T{0} : static_cast<T>(options.beta) * out);
       }
   });
+  if (!following.is_empty()) epilogue(c, following, c);
 }
 
 }  // namespace espalier::reference

@@ -3,11 +3,19 @@
 
 namespace espalier::reference {
 
-void ReferenceBackend::add_bias(const Tensor& x, const Tensor& bias, Tensor& y) {
+void ReferenceBackend::epilogue(const Tensor& z, const Epilogue& epilogue, Tensor& y) {
   dispatch(y, [&]<typename T>(T) {
-    const T *from = x.data<T>(), *b = bias.data<T>();
-    T* to = y.data<T>();
-    for (int64_t i = 0; i < y.numel(); ++i) to[i] = from[i] + b[i % bias.numel()];
+    const auto [lowest, highest] = clamp_of(epilogue.activation);
+    const int64_t columns = y.shape().columns();
+    for (int64_t i = 0; i < y.numel(); ++i) {
+      T value = z.data<T>()[i];
+      if (epilogue.factor.defined()) value *= epilogue.factor.data<T>()[i % columns];
+      if (epilogue.offset.defined()) value += epilogue.offset.data<T>()[i % columns];
+      if (epilogue.residual.defined()) value += epilogue.residual.data<T>()[i];
+      if (value < static_cast<T>(lowest)) value = static_cast<T>(lowest);
+      if (value > static_cast<T>(highest)) value = static_cast<T>(highest);
+      y.data<T>()[i] = value;
+    }
   });
 }
 

@@ -43,16 +43,21 @@ struct Normalise {
   BatchNormArguments a;
   __device__ void operator()(int64_t r, int64_t c) const {
     const int64_t i = r * a.columns + c;
-    a.y[i] = (a.x[i] - a.batch_mean[c]) * (a.batch_inverse_std[c] * a.scale[c]) + a.shift[c];
+    float value = (a.x[i] - a.batch_mean[c]) * (a.batch_inverse_std[c] * a.scale[c]) + a.shift[c];
+    if (a.residual != nullptr) value += a.residual[i];
+    // So that NaN passes.
+    if (value < a.clamp.lowest) value = a.clamp.lowest;
+    if (value > a.clamp.highest) value = a.clamp.highest;
+    a.y[i] = value;
   }
 };
 
-struct NormaliseByRunning {
-  BatchNormInferenceArguments a;
-  __device__ void operator()(int64_t r, int64_t c) const {
-    const int64_t i = r * a.columns + c;
-    const float inverse_std = 1.0f / sqrtf(a.running_variance[c] + a.epsilon);
-    a.y[i] = (a.x[i] - a.running_mean[c]) * (inverse_std * a.scale[c]) + a.shift[c];
+struct Affine {
+  BatchNormAffineArguments a;
+  __device__ void operator()(int64_t c) const {
+    const float factor = a.scale[c] / sqrtf(a.running_variance[c] + a.epsilon);
+    a.factor[c] = factor;
+    a.offset[c] = a.shift[c] - a.running_mean[c] * factor;
   }
 };
 
@@ -113,8 +118,8 @@ cudaError_t batch_norm(const BatchNormArguments& a, double* workspace, cudaStrea
   return status;
 }
 
-cudaError_t batch_norm_inference(const BatchNormInferenceArguments& a, cudaStream_t stream) {
-  return for_each_in_columns(a.rows, a.columns, stream, NormaliseByRunning{a});
+cudaError_t batch_norm_affine(const BatchNormAffineArguments& a, cudaStream_t stream) {
+  return for_each(a.columns, stream, Affine{a});
 }
 
 cudaError_t batch_norm_backward(const BatchNormBackwardArguments& a, double* workspace, cudaStream_t stream) {

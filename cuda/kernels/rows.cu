@@ -5,12 +5,18 @@
 namespace espalier::cuda::kernels {
 namespace {
 
-struct AddBias {
-  const float *x, *bias;
-  float* y;
-  int64_t columns;
+struct Follow {
+  EpilogueArguments a;
   __device__ void operator()(int64_t r, int64_t c) const {
-    y[r * columns + c] = x[r * columns + c] + bias[c];
+    const int64_t i = r * a.columns + c;
+    float value = a.z[i];
+    if (a.factor != nullptr) value *= a.factor[c];
+    if (a.offset != nullptr) value += a.offset[c];
+    if (a.residual != nullptr) value += a.residual[i];
+    // So that NaN passes.
+    if (value < a.clamp.lowest) value = a.clamp.lowest;
+    if (value > a.clamp.highest) value = a.clamp.highest;
+    a.y[i] = value;
   }
 };
 
@@ -40,9 +46,8 @@ struct AddParts {
 
 }  // namespace
 
-cudaError_t add_bias(const float* x, const float* bias, float* y, int64_t rows, int64_t columns,
-                     cudaStream_t stream) {
-  return for_each_in_columns(rows, columns, stream, AddBias{x, bias, y, columns});
+cudaError_t epilogue(const EpilogueArguments& arguments, cudaStream_t stream) {
+  return for_each_in_columns(arguments.rows, arguments.columns, stream, Follow{arguments});
 }
 
 int64_t sum_rows_workspace(int64_t rows, int64_t columns) {

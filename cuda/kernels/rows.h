@@ -4,10 +4,18 @@
 
 #include <cstdint>
 
+#include "core/options.h"
+
 namespace espalier::cuda::kernels {
 
-cudaError_t add_bias(const float* x, const float* bias, float* y, int64_t rows, int64_t columns,
-                     cudaStream_t stream);
+// y = clamp(z factor[c] + offset[c] + residual); null pointers leave a part out.
+struct EpilogueArguments {
+  const float *z, *factor, *offset, *residual;
+  Clamp clamp;
+  float* y;
+  int64_t rows, columns;
+};
+cudaError_t epilogue(const EpilogueArguments& arguments, cudaStream_t stream);
 // y[c] = sum over rows. `workspace`: sum_rows_workspace() doubles.
 int64_t sum_rows_workspace(int64_t rows, int64_t columns);
 cudaError_t sum_rows(const float* x, float* y, int64_t rows, int64_t columns, double* workspace,

@@ -34,6 +34,16 @@ std::vector<KernelCase> cases() {
                           return std::vector{y};
                         }});
     }
+  for (const auto& [m, n, k] : kShapes)
+    result.push_back(
+        {"gemm with an epilogue, " + Shape{m, n, k}.to_string(), [=](Device device, DType dtype) {
+           Tensor y({m, n}, dtype, device);
+           const Epilogue epilogue{random_tensor({n}, 4, dtype, device), random_tensor({n}, 5, dtype, device),
+                                   random_tensor({m, n}, 6, dtype, device), UnaryOp::relu};
+           backend(device).gemm(random_tensor({m, k}, 1, dtype, device),
+                                random_tensor({n, k}, 2, dtype, device), y, {.transpose_b = true}, epilogue);
+           return std::vector{y};
+         }});
   return result;
 }
 

@@ -14,13 +14,26 @@ std::vector<KernelCase> cases() {
       result.push_back({what + " of " + shape.to_string(), run});
     };
     const Shape row{shape.columns()};
-    add("add_bias", [=](Device device, DType dtype) {
-      const Tensor x = random_tensor(shape, 1, dtype, device), bias = random_tensor(row, 2, dtype, device);
-      Tensor y(shape, dtype, device), in_place = x.clone();
-      backend(device).add_bias(x, bias, y);
-      backend(device).add_bias(in_place, bias, in_place);
-      return std::vector{y, in_place};
-    });
+    // Every combination of an epilogue's parts, in place too.
+    for (int parts = 0; parts < 24; ++parts)
+      add("epilogue " + std::to_string(parts), [=](Device device, DType dtype) {
+        const std::optional<UnaryOp> activations[] = {std::nullopt, UnaryOp::relu, UnaryOp::relu6};
+        const Tensor z = random_tensor(shape, 1, dtype, device, 1.0, 3.0);
+        Epilogue epilogue{.activation = activations[parts / 8]};
+        if (parts & 1) epilogue.factor = random_tensor(row, 2, dtype, device);
+        if (parts & 2) epilogue.offset = random_tensor(row, 3, dtype, device);
+        if (parts & 4) epilogue.residual = random_tensor(shape, 4, dtype, device);
+        Tensor y(shape, dtype, device), in_place = z.clone();
+        backend(device).epilogue(z, epilogue, y);
+        backend(device).epilogue(in_place, epilogue, in_place);
+        std::vector<Tensor> written{y, in_place};
+        if (!epilogue.residual.defined()) return written;
+        Tensor over_residual = epilogue.residual.clone();
+        epilogue.residual = over_residual;
+        backend(device).epilogue(z, epilogue, over_residual);
+        written.push_back(over_residual);
+        return written;
+      });
     add("sum_rows", [=](Device device, DType dtype) {
       Tensor y(row, dtype, device);
       backend(device).sum_rows(random_tensor(shape, 3, dtype, device, 1.0), y);

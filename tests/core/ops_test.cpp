@@ -67,6 +67,10 @@ std::vector<Differentiable> convolution_cases() {
   cases.push_back({"conv2d without a bias", {{1, 4, 4, 2}, {3, 3, 3, 2}}, [](const Inputs& v) {
                      return ops::conv2d(v[0], v[1]);
                    }});
+  cases.push_back(
+      {"conv2d of an input that is used before", {{1, 4, 4, 2}, {2, 3, 3, 2}}, [](const Inputs& v) {
+         return ops::add(v[0], ops::conv2d(v[0], v[1], {}, {.padding = {1, 1}}));
+       }});
   return cases;
 }
 
@@ -188,6 +192,51 @@ std::vector<Differentiable> all_cases() {
                             shape_cases(), row_cases()})
     all.insert(all.end(), cases.begin(), cases.end());
   return all;
+}
+
+// An operation with everything that may follow it.
+std::vector<Differentiable> tail_cases() {
+  std::vector<Differentiable> cases;
+  for (const auto& [name, activation] : {std::pair{"", std::optional<UnaryOp>()},
+                                         {" and relu", UnaryOp::relu},
+                                         {" and relu6", UnaryOp::relu6}})
+    for (bool residual : {false, true}) {
+      const std::string with = std::string(residual ? " with a sum" : " with no sum") + name;
+      const auto tail = [=, activation = activation](const Inputs& v) {
+        return ops::Tail{.residual = residual ? v[3] : Variable(), .activation = activation};
+      };
+      const auto inputs = [residual](std::vector<Shape> shapes, const Shape& output) {
+        if (residual) shapes.push_back(output);
+        return shapes;
+      };
+      cases.push_back({"linear" + with, inputs({{3, 5}, {4, 5}, {4}}, {3, 4}),
+                       [=](const Inputs& v) { return ops::linear(v[0], v[1], v[2], tail(v)); }});
+      cases.push_back({"conv2d" + with, inputs({{2, 5, 4, 3}, {4, 3, 3, 3}, {4}}, {2, 3, 2, 4}),
+                       [=](const Inputs& v) { return ops::conv2d(v[0], v[1], v[2], {}, tail(v)); }});
+      cases.push_back({"batch_norm" + with, inputs({{6, 3}, {3}, {3}}, {6, 3}), [=](const Inputs& v) {
+                         ops::BatchNormState state{Tensor::zeros({3}, v[0].value().dtype(), device_of(v)),
+                                                   Tensor::full({3}, 1, v[0].value().dtype(), device_of(v))};
+                         return ops::batch_norm(v[0], v[1], v[2], state, true, {}, tail(v));
+                       }});
+    }
+  return cases;
+}
+
+TEST_CASE("what follows an operation within it passes the gradients that separate operations would") {
+  check_gradients(tail_cases());
+}
+
+TEST_CASE("a tail that does not fit, or asks for a gradient it has not, is an error") {
+  const Variable x(Tensor::full({2, 3}, 1.0), true), weight(Tensor::full({4, 3}, 1.0), true);
+  const Tensor four = Tensor::full({4}, 1.0), three = Tensor::full({3}, 1.0);
+  CHECK_ERROR(ops::linear(x, weight, {}, {.residual = x}),
+              "[linear] residual of shape (2, 3); expected (2, 4)");
+  CHECK_ERROR(ops::linear(x, weight, {}, {.activation = UnaryOp::tanh}),
+              "[linear] a tail's activation can only be relu or relu6");
+  CHECK_ERROR(ops::linear(x, weight, {}, {.factor = three, .offset = four}),
+              "[linear] a tail's factor and offset go together and need shape (4)");
+  Variable y = ops::sum(ops::linear(x, weight, {}, {.factor = four, .offset = four}));
+  CHECK_ERROR(y.backward(), "running statistics has no gradient");
 }
 
 TEST_CASE("every operation's gradient agrees with central differences") {

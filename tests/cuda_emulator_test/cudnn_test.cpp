@@ -106,9 +106,11 @@ TEST_CASE("Emulated batch normalisation agrees with the reference backend") {
   Tensor y = result({4, 3, 2, 5}), inferred = result({4, 3, 2, 5}), dx = result({4, 3, 2, 5});
   Tensor dscale = result({5}), dshift = result({5});
   const auto dev_mean = on_device(running_mean), dev_variance = on_device(running_variance);
-  reference().batch_norm(x, scale, shift, running_mean, running_variance, mean, inverse, y, options);
-  reference().batch_norm_inference(x, scale, shift, running_mean, running_variance, inferred, options);
-  reference().batch_norm_backward(x, scale, mean, inverse, dy, dx, dscale, dshift);
+  reference().batch_norm(x, scale, shift, {}, running_mean, running_variance, mean, inverse, y, options);
+  Tensor factor = scale.clone(), offset = scale.clone(), none;
+  reference().batch_norm_affine(scale, shift, running_mean, running_variance, factor, offset, options);
+  reference().epilogue(x, {.factor = factor, .offset = offset}, inferred);
+  reference().batch_norm_backward(x, scale, shift, mean, inverse, y, dy, dx, dscale, dshift, none, options);
 
   const CudnnHandle handle;
   const TensorShape shape(4, 3, 2, 5), channels;
@@ -184,7 +186,7 @@ TEST_CASE("Emulated softmax, activations and bias agree with the reference backe
     check_like(out_dx, dx);
   }
 
-  reference().add_bias(x, bias, y);
+  reference().epilogue(x, {.offset = bias}, y);
   REQUIRE(cudnnAddTensor(handle, &kOne, bias_shape, dev_bias.data(), &kOne, shape, dev_x.data()) ==
           CUDNN_STATUS_SUCCESS);
   check_like(dev_x, y);

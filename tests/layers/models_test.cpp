@@ -103,6 +103,38 @@ TEST_CASE("every model's description builds the same model again") {
   }
 }
 
+// The outputs, with batch statistics or running ones, the loss's gradients, and the statistics left behind.
+std::map<std::string, Tensor> computed(Network& network, bool fuse) {
+  const Shape& image = network.image();
+  const Variable images(random_tensor({3, image[0], image[1], image[2]}, 2, DType::float32, Device::cpu));
+  for (Parameter* parameter : network.parameters()) parameter->variable.clear_gradient();
+  std::map<std::string, Tensor> result;
+  Variable logits = network.forward(images, {.training = true, .fuse = fuse});
+  result["trained"] = logits.value();
+  ops::cross_entropy(logits, random_integers({3}, 3, 0, network.classes(), Device::cpu)).loss.backward();
+  for (Parameter* parameter : network.parameters())
+    result["gradient of " + parameter->name] = parameter->variable.gradient();
+  const NoGradient no_gradient;
+  result["evaluated"] = network.forward(images, {.fuse = fuse}).value();
+  for (const auto& [name, tensor] : network.state()) result[name] = tensor;
+  return result;
+}
+
+TEST_CASE("a network computes the same whether its layers are fused or not") {
+  for (const char* name : {"vgg11", "resnet20", "resnet20_b", "preresnet164", "densenet40", "mobilenet_v1",
+                           "mobilenet_v2", "lenet5", "conv2"}) {
+    INFO(name);
+    Network fused = layers::make_model(name, {.image = {32, 32, 3}, .classes = 5, .width = 0.25});
+    Network plain = Network::from_description(fused.description(), "test");
+    for (Network* network : {&fused, &plain}) network->initialise(layers::Initialiser{}, 1, Device::cpu);
+    const auto expected = computed(plain, false);
+    for (const auto& [what, tensor] : computed(fused, true)) {
+      INFO(what);
+      check_close(tensor, expected.at(what), 2e-3);
+    }
+  }
+}
+
 // The loss before and after one step of plain SGD along the gradient, on one batch in training mode.
 std::pair<double, double> losses_around_a_step(Network& network, int64_t batch, float rate) {
   network.initialise(layers::Initialiser{}, 1, Device::cpu);

@@ -36,8 +36,9 @@ struct KernelCase {
 Device tested_device();
 // That one and the reference.
 std::vector<Device> tested_devices();
-// Every case in float32 on the tested devices agrees with the reference in float64.
-void check_agreement(const std::vector<KernelCase>& cases);
+// Every case in float32 on the tested devices agrees with the reference in float64, within the device's
+// tolerance or `allowed` where that is more.
+void check_agreement(const std::vector<KernelCase>& cases, double allowed = 0.0);
 // Every case gives the same bits on the device under test in every run, with 1, 2 and 3 threads.
 void check_same_bits(const std::vector<KernelCase>& cases);
 
