@@ -66,6 +66,31 @@ TEST_CASE("reductions give the same bits in whatever order the threads run") {
   }
 }
 
+TEST_CASE("a step over many parameters is one kernel, and their addresses are sent once") {
+  std::vector<Tensor> weights, gradients;
+  for (int64_t size : {300, 1, 5000, 10}) {
+    weights.push_back(Tensor::full({size}, 1.0, DType::float32, Device::cuda));
+    gradients.push_back(Tensor::full({size}, 0.5, DType::float32, Device::cuda));
+  }
+  const auto step = [&](double weight_decay) {
+    std::vector<SgdUpdate> updates;
+    for (size_t i = 0; i < weights.size(); ++i)
+      updates.push_back({.weight = &weights[i], .gradient = &gradients[i], .weight_decay = weight_decay});
+    const uint64_t launches = cuda_emulator::launches(),
+                   copies = cuda_emulator::call_count("cudaMemcpyAsync");
+    weights[0].backend().sgd_step(updates, {.learning_rate = 0.5});
+    weights[0].backend().synchronize();
+    return std::pair(cuda_emulator::launches() - launches,
+                     cuda_emulator::call_count("cudaMemcpyAsync") - copies);
+  };
+  using Counts = std::pair<uint64_t, uint64_t>;
+  CHECK(step(0) == Counts(1, 1));
+  CHECK(step(0) == Counts(1, 0));
+  CHECK(step(0.5) == Counts(1, 1));
+  for (const Tensor& weight : weights)  // 1, 0.75, 0.5, 0.5 - 0.5 (0.5 + 0.25)
+    CHECK(identical(weight, Tensor::full(weight.shape(), 0.125)));
+}
+
 TEST_CASE("where cuDNN has no deterministic algorithm the backend convolves itself") {
   const Shape image{2, 9, 8, 6}, kernel{4, 3, 2, 3}, result{2, 5, 9, 4};
   const Conv2dOptions options{.stride = {2, 1}, .padding = {1, 1}, .groups = 2};
