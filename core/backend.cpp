@@ -118,11 +118,14 @@ void Backend::gather(const Tensor&, const Tensor&, Tensor&) {
 void Backend::scatter_add(const Tensor&, const Tensor&, Tensor&) {
   missing("scatter_add", device());
 }
-void Backend::sgd_step(Tensor&, const Tensor&, Tensor&, const Tensor&, const SgdOptions&) {
+void Backend::sgd_step(std::span<const SgdUpdate>, const SgdOptions&) {
   missing("sgd_step", device());
 }
-void Backend::adam_step(Tensor&, const Tensor&, Tensor&, Tensor&, const Tensor&, const AdamOptions&) {
+void Backend::adam_step(std::span<const AdamUpdate>, const AdamOptions&) {
   missing("adam_step", device());
+}
+void Backend::sum_of_squares(std::span<const MaskedGradient>, Tensor&) {
+  missing("sum_of_squares", device());
 }
 void Backend::apply_mask(Tensor&, const Tensor&) {
   missing("apply_mask", device());

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "core/options.h"
@@ -20,6 +21,27 @@ struct Epilogue {
   bool is_empty() const {
     return !factor.defined() && !offset.defined() && !residual.defined() && !activation;
   }
+};
+
+// What an optimizer's step does to one parameter. `mask` (uint8, or null) holds the weight and its state at
+// exactly zero where it is 0.
+struct SgdUpdate {
+  Tensor* weight;
+  const Tensor* gradient;
+  Tensor* momentum = nullptr;  // null where options.momentum is 0, and only there
+  const Tensor* mask = nullptr;
+  double weight_decay = 0;
+};
+struct AdamUpdate {
+  Tensor* weight;
+  const Tensor* gradient;
+  Tensor *first_moment, *second_moment;
+  const Tensor* mask = nullptr;
+  double weight_decay = 0;
+};
+struct MaskedGradient {
+  const Tensor* gradient;
+  const Tensor* mask = nullptr;
 };
 
 // What runs inside a training step, on one device. Callers (core/ops, core/optim) check arguments and infer
@@ -120,13 +142,12 @@ class Backend {
   virtual void gather(const Tensor& table, const Tensor& codes, Tensor& y);
   virtual void scatter_add(const Tensor& dy, const Tensor& codes, Tensor& dtable);
 
-  // Optimizer updates, in place. `mask` (uint8, or undefined) holds weight and state at exactly zero where it
-  // is 0. SGD as PyTorch: g += decay w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m).
-  // `momentum` may be undefined when options.momentum is 0.
-  virtual void sgd_step(Tensor& weight, const Tensor& gradient, Tensor& momentum, const Tensor& mask,
-                        const SgdOptions& options);
-  virtual void adam_step(Tensor& weight, const Tensor& gradient, Tensor& first_moment, Tensor& second_moment,
-                         const Tensor& mask, const AdamOptions& options);
+  // A step of an optimizer over all its parameters, in place and in one pass. SGD as PyTorch: g = factor g +
+  // decay w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m).
+  virtual void sgd_step(std::span<const SgdUpdate> updates, const SgdOptions& options);
+  virtual void adam_step(std::span<const AdamUpdate> updates, const AdamOptions& options);
+  // y[0] = the sum of the squares of all elements that no mask holds.
+  virtual void sum_of_squares(std::span<const MaskedGradient> gradients, Tensor& y);
   // weight[i] = mask[i] ? weight[i] : 0.
   virtual void apply_mask(Tensor& weight, const Tensor& mask);
 };

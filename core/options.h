@@ -63,17 +63,17 @@ struct RandomKey {
 
 struct SgdOptions {
   double learning_rate = 0.1;
+  double gradient_factor = 1.0;  // gradients are multiplied by it before anything else
   double momentum = 0.0;
-  double weight_decay = 0.0;
   bool nesterov = false;
 };
 
 struct AdamOptions {
   double learning_rate = 1e-3;
+  double gradient_factor = 1.0;  // as above
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  double weight_decay = 0.0;
   bool decoupled = false;  // AdamW: decay acts on the weight, not through the gradient
   int64_t step = 1;        // counts from 1, for the bias corrections
 };

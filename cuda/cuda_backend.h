@@ -6,8 +6,10 @@
 #include "cuda/allocator.h"
 #include "cuda/convolution.h"
 #include "cuda/handles.h"
+#include "cuda/kernels/optimizer.h"
 #include "cuda/kernels/softmax.h"
 #include "cuda/staging.h"
+#include "cuda/table.h"
 
 namespace espalier::cuda {
 
@@ -79,10 +81,9 @@ class CudaBackend final : public Backend {
                               const Tensor& dloss, Tensor& dlogits) override;
   void gather(const Tensor& table, const Tensor& codes, Tensor& y) override;
   void scatter_add(const Tensor& dy, const Tensor& codes, Tensor& dtable) override;
-  void sgd_step(Tensor& weight, const Tensor& gradient, Tensor& momentum, const Tensor& mask,
-                const SgdOptions& options) override;
-  void adam_step(Tensor& weight, const Tensor& gradient, Tensor& first_moment, Tensor& second_moment,
-                 const Tensor& mask, const AdamOptions& options) override;
+  void sgd_step(std::span<const SgdUpdate> updates, const SgdOptions& options) override;
+  void adam_step(std::span<const AdamUpdate> updates, const AdamOptions& options) override;
+  void sum_of_squares(std::span<const MaskedGradient> gradients, Tensor& y) override;
   void apply_mask(Tensor& weight, const Tensor& mask) override;
 
  private:
@@ -98,6 +99,9 @@ class CudaBackend final : public Backend {
   PinnedMemory fault_memory_;
   kernels::LabelFault* fault_;
   Staging staging_;  // waits for the stream before what stands above it goes
+  Table<kernels::SgdRow> sgd_table_{allocator_, staging_};
+  Table<kernels::AdamRow> adam_table_{allocator_, staging_};
+  Table<kernels::SquaresRow> squares_table_{allocator_, staging_};
   Convolutions convolutions_;
 };
 

@@ -60,10 +60,9 @@ class CpuBackend final : public Backend {
                               const Tensor& dloss, Tensor& dlogits) override;
   void gather(const Tensor& table, const Tensor& codes, Tensor& y) override;
   void scatter_add(const Tensor& dy, const Tensor& codes, Tensor& dtable) override;
-  void sgd_step(Tensor& weight, const Tensor& gradient, Tensor& momentum, const Tensor& mask,
-                const SgdOptions& options) override;
-  void adam_step(Tensor& weight, const Tensor& gradient, Tensor& first_moment, Tensor& second_moment,
-                 const Tensor& mask, const AdamOptions& options) override;
+  void sgd_step(std::span<const SgdUpdate> updates, const SgdOptions& options) override;
+  void adam_step(std::span<const AdamUpdate> updates, const AdamOptions& options) override;
+  void sum_of_squares(std::span<const MaskedGradient> gradients, Tensor& y) override;
   void apply_mask(Tensor& weight, const Tensor& mask) override;
 
  private:

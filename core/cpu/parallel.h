@@ -1,7 +1,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 // Compiles a function of plain loops for several vector widths; the loader picks one. Lambdas and OpenMP
 // bodies do not inherit it, hence the free functions over pointers. The sanitizers cannot run the loader's
@@ -34,6 +36,21 @@ void for_each_chunk(int64_t count, int64_t chunk, Body body, int64_t serial = 2)
   }
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < chunks; ++i) run(i);
+}
+
+// Arrays laid end to end, the i-th in [ends[i - 1], ends[i]), and cut into chunks of kChunk that run across
+// their borders, so that a hundred small ones cost what one large one does: body(chunk, i, begin, end) for
+// every part of a chunk that lies in one of them, counted from that one's beginning.
+template <typename Body>
+void for_each_piece(std::span<const int64_t> ends, Body body) {
+  for_each_chunk(ends.empty() ? 0 : ends.back(), kChunk, [&](int64_t chunk, int64_t begin, int64_t end) {
+    auto i = static_cast<size_t>(std::ranges::upper_bound(ends, begin) - ends.begin());
+    for (; begin < end; ++i) {
+      const int64_t start = i == 0 ? 0 : ends[i - 1], stop = std::min(end, ends[i]);
+      if (begin < stop) body(chunk, i, begin - start, stop - start);
+      begin = stop;
+    }
+  });
 }
 
 }  // namespace espalier::cpu

@@ -61,15 +61,18 @@ class Sgd final : public Optimizer {
   }
   void mask_moments(const std::string& name, const Tensor& mask) override { momentum_.mask(name, mask); }
 
-  void update(Parameter& parameter, const Tensor& mask, double learning_rate, double weight_decay) override {
-    Tensor none;
-    Tensor& weight = parameter.variable.value();
-    weight.backend().sgd_step(weight, parameter.variable.gradient(),
-                              options_.momentum == 0 ? none : momentum_.of(parameter), mask,
-                              {.learning_rate = learning_rate,
-                               .momentum = options_.momentum,
-                               .weight_decay = weight_decay,
-                               .nesterov = options_.nesterov});
+  void update(std::span<const Turn> turns, double learning_rate, double gradient_factor) override {
+    std::vector<SgdUpdate> updates;
+    for (const auto& [parameter, mask, weight_decay] : turns)
+      updates.push_back({.weight = &parameter->variable.value(),
+                         .gradient = &parameter->variable.gradient(),
+                         .momentum = options_.momentum == 0 ? nullptr : &momentum_.of(*parameter),
+                         .mask = mask,
+                         .weight_decay = weight_decay});
+    updates.front().weight->backend().sgd_step(updates, {.learning_rate = learning_rate,
+                                                         .gradient_factor = gradient_factor,
+                                                         .momentum = options_.momentum,
+                                                         .nesterov = options_.nesterov});
   }
 
   Moments momentum_{"momentum/"};
@@ -97,17 +100,22 @@ class Adam final : public Optimizer {
     second_.mask(name, mask);
   }
 
-  void update(Parameter& parameter, const Tensor& mask, double learning_rate, double weight_decay) override {
-    Tensor& weight = parameter.variable.value();
-    weight.backend().adam_step(weight, parameter.variable.gradient(), first_.of(parameter),
-                               second_.of(parameter), mask,
-                               {.learning_rate = learning_rate,
-                                .beta1 = options_.beta1,
-                                .beta2 = options_.beta2,
-                                .epsilon = options_.epsilon,
-                                .weight_decay = weight_decay,
-                                .decoupled = options_.kind == "adamw",
-                                .step = steps_});
+  void update(std::span<const Turn> turns, double learning_rate, double gradient_factor) override {
+    std::vector<AdamUpdate> updates;
+    for (const auto& [parameter, mask, weight_decay] : turns)
+      updates.push_back({.weight = &parameter->variable.value(),
+                         .gradient = &parameter->variable.gradient(),
+                         .first_moment = &first_.of(*parameter),
+                         .second_moment = &second_.of(*parameter),
+                         .mask = mask,
+                         .weight_decay = weight_decay});
+    updates.front().weight->backend().adam_step(updates, {.learning_rate = learning_rate,
+                                                          .gradient_factor = gradient_factor,
+                                                          .beta1 = options_.beta1,
+                                                          .beta2 = options_.beta2,
+                                                          .epsilon = options_.epsilon,
+                                                          .decoupled = options_.kind == "adamw",
+                                                          .step = steps_});
   }
 
   Moments first_{"first_moment/"}, second_{"second_moment/"};
@@ -137,18 +145,10 @@ void Optimizer::set_masks(std::map<std::string, Tensor> masks) {
   masks_ = std::move(masks);
 }
 
-namespace {
-
-// Out of place: two parameters may share one gradient.
-void scale_gradient(Variable& variable, double factor) {
-  const Tensor& gradient = variable.gradient();
-  Tensor scaled(gradient.shape(), gradient.dtype(), gradient.device());
-  scaled.backend().axpby(factor, gradient, 0.0, scaled);
-  variable.clear_gradient();
-  variable.accumulate(scaled);
+const Tensor* Optimizer::mask_of(const Parameter& parameter) const {
+  const auto found = masks_.find(parameter.name);
+  return found == masks_.end() ? nullptr : &found->second;
 }
-
-}  // namespace
 
 void Optimizer::step(double learning_rate, double gradient_factor) {
   ++steps_;
@@ -156,35 +156,31 @@ void Optimizer::step(double learning_rate, double gradient_factor) {
     const double norm = gradient_factor * gradient_norm();
     if (norm > options_.clip_norm) gradient_factor *= options_.clip_norm / norm;
   }
-  static const Tensor kUnmasked;
+  std::vector<Turn> turns;
   for (Parameter& parameter : parameters_) {
     if (!parameter.variable.gradient().defined()) continue;
     const bool decays = parameter.kind == ParameterKind::weight || options_.decay_biases_and_norms;
     const auto own = options_.weight_decay_of.find(parameter.name);
-    const double weight_decay = own != options_.weight_decay_of.end() ? own->second
-                                : decays                              ? options_.weight_decay
-                                                                      : 0.0;
-    const auto mask = masks_.find(parameter.name);
-    if (gradient_factor != 1) scale_gradient(parameter.variable, gradient_factor);
-    update(parameter, mask == masks_.end() ? kUnmasked : mask->second, learning_rate, weight_decay);
+    turns.push_back({.parameter = &parameter,
+                     .mask = mask_of(parameter),
+                     .weight_decay = own != options_.weight_decay_of.end() ? own->second
+                                     : decays                              ? options_.weight_decay
+                                                                           : 0.0});
   }
+  if (!turns.empty()) update(turns, learning_rate, gradient_factor);
   clear_gradients();
 }
 
 double Optimizer::gradient_norm() const {
-  double sum_of_squares = 0;
-  for (const Parameter& parameter : parameters_) {
-    const Tensor& gradient = parameter.variable.gradient();
-    if (!gradient.defined()) continue;
-    Tensor squares(gradient.shape(), gradient.dtype(), gradient.device());
-    Tensor total(Shape{}, gradient.dtype(), gradient.device());
-    gradient.backend().binary(BinaryOp::multiply, gradient, gradient, squares);
-    if (const auto mask = masks_.find(parameter.name); mask != masks_.end())
-      squares.backend().apply_mask(squares, mask->second);
-    gradient.backend().sum(squares, total);
-    sum_of_squares += total.item();
-  }
-  return std::sqrt(sum_of_squares);
+  std::vector<MaskedGradient> gradients;
+  for (const Parameter& parameter : parameters_)
+    if (const Tensor& gradient = parameter.variable.gradient(); gradient.defined())
+      gradients.push_back({.gradient = &gradient, .mask = mask_of(parameter)});
+  if (gradients.empty()) return 0;
+  const Tensor& first = *gradients.front().gradient;
+  Tensor total(Shape{}, first.dtype(), first.device());
+  total.backend().sum_of_squares(gradients, total);
+  return std::sqrt(total.item());
 }
 
 void Optimizer::clear_gradients() {

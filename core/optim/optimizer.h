@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,11 +46,20 @@ class Optimizer {
   int64_t steps() const { return steps_; }
 
  protected:
+  // A parameter that has a gradient; `mask` may be null.
+  struct Turn {
+    Parameter* parameter;
+    const Tensor* mask;
+    double weight_decay;
+  };
+
   Optimizer(std::vector<Parameter> parameters, OptimizerOptions options);
-  virtual void update(Parameter& parameter, const Tensor& mask, double learning_rate,
-                      double weight_decay) = 0;
+  // REQUIRES: there are turns.
+  virtual void update(std::span<const Turn> turns, double learning_rate, double gradient_factor) = 0;
   virtual void load_moments(const std::map<std::string, Tensor>& state) = 0;
   virtual void mask_moments(const std::string& name, const Tensor& mask) = 0;
+
+  const Tensor* mask_of(const Parameter& parameter) const;  // null: none
 
   std::vector<Parameter> parameters_;
   std::map<std::string, Tensor> masks_;

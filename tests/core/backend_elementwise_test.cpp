@@ -32,17 +32,20 @@ std::vector<KernelCase> cases() {
       });
     for (double beta : {0.0, 1.0, -0.25})
       add("axpby " + std::to_string(beta), [=](Device device, DType dtype) {
-        Tensor y = random_tensor(shape, 3, dtype, device);
+        Tensor y = random_tensor(shape, 3, dtype, device), over = y.clone();
         backend(device).axpby(1.5, random_tensor(shape, 4, dtype, device), beta, y);
-        return std::vector{y};
+        backend(device).axpby(1.5, over, beta, over);
+        return std::vector{y, over};
       });
     for (BinaryOp op : {BinaryOp::add, BinaryOp::multiply})
       add("binary " + std::to_string(static_cast<int>(op)), [=](Device device, DType dtype) {
         const Tensor a = random_tensor(shape, 5, dtype, device), b = random_tensor(shape, 6, dtype, device);
-        Tensor y(shape, dtype, device), in_place = a.clone();
+        Tensor y(shape, dtype, device), over_a = a.clone(), over_b = b.clone(), over_both = a.clone();
         backend(device).binary(op, a, b, y);
-        backend(device).binary(op, in_place, b, in_place);
-        return std::vector{y, in_place};
+        backend(device).binary(op, over_a, b, over_a);
+        backend(device).binary(op, a, over_b, over_b);
+        backend(device).binary(op, over_both, over_both, over_both);
+        return std::vector{y, over_a, over_b, over_both};
       });
     add("broadcast_scalar", [=](Device device, DType dtype) {
       Tensor y(shape, dtype, device);
@@ -51,9 +54,10 @@ std::vector<KernelCase> cases() {
     });
     for (double p : {0.0, 0.3, 0.5, 0.99})
       add("dropout " + std::to_string(p), [=](Device device, DType dtype) {
-        Tensor y(shape, dtype, device);
-        backend(device).dropout(random_tensor(shape, 8, dtype, device), p, {.seed = 11, .stream = 12}, y);
-        return std::vector{y};
+        Tensor y(shape, dtype, device), in_place = random_tensor(shape, 8, dtype, device);
+        backend(device).dropout(in_place, p, {.seed = 11, .stream = 12}, y);
+        backend(device).dropout(in_place, p, {.seed = 11, .stream = 12}, in_place);
+        return std::vector{y, in_place};
       });
   }
   return result;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -44,12 +46,14 @@ std::vector<KernelCase> cases() {
       backend(device).sum(random_tensor(shape, 4, dtype, device, 1.0), y);
       return std::vector{y};
     });
-    if (shape.columns() < 3) continue;
     add("copy_columns", [=](Device device, DType dtype) {
       const Shape wide{shape.rows(), shape.columns() + 4};
-      Tensor y = random_tensor(wide, 5, dtype, device);
-      backend(device).copy_columns(random_tensor(shape, 6, dtype, device), 1, y, 3, shape.columns() - 2);
-      return std::vector{y};
+      const Tensor x = random_tensor(shape, 6, dtype, device);
+      Tensor y = random_tensor(wide, 5, dtype, device), whole = y.clone();
+      const int64_t inner = std::max<int64_t>(0, shape.columns() - 2);
+      backend(device).copy_columns(x, (shape.columns() - inner) / 2, y, 3, inner);
+      backend(device).copy_columns(x, 0, whole, 4, shape.columns());
+      return std::vector{y, whole};
     });
   }
   return result;

@@ -36,20 +36,6 @@ TEST_CASE("kept blocks are given back when the device is out of memory, and only
   restart_emulation();
 }
 
-TEST_CASE("host memory may change once a copy from it returned") {
-  std::vector<float> values(3'000'001, 1.0f);  // more than both staging buffers hold
-  const Tensor copied = Tensor::from(values, {3'000'001}, Device::cuda);
-  std::fill(values.begin(), values.end(), 2.0f);
-  CHECK(copied.to_vector<float>() == std::vector<float>(3'000'001, 1.0f));
-}
-
-TEST_CASE("numbers of every dtype are filled, copied and read on the device") {
-  for (DType dtype : {DType::float32, DType::float64, DType::uint8, DType::int32, DType::int64}) {
-    const Tensor tensor = Tensor::full({300}, 7.0, dtype, Device::cuda);
-    CHECK(identical(tensor.clone(), Tensor::full({300}, 7.0, dtype)));
-  }
-}
-
 TEST_CASE("a driver or library that does not answer is an error that says which") {
   restart_emulation();
   cuda_emulator::fail_call("cudaGetDeviceCount", 1, cudaErrorInsufficientDriver);
@@ -78,6 +64,31 @@ TEST_CASE("reductions give the same bits in whatever order the threads run") {
     const std::vector<Tensor> actual = reduce(seed);
     for (size_t i = 0; i < actual.size(); ++i) CHECK(identical(actual[i], expected[i]));
   }
+}
+
+TEST_CASE("a step over many parameters is one kernel, and their addresses are sent once") {
+  std::vector<Tensor> weights, gradients;
+  for (int64_t size : {300, 1, 5000, 10}) {
+    weights.push_back(Tensor::full({size}, 1.0, DType::float32, Device::cuda));
+    gradients.push_back(Tensor::full({size}, 0.5, DType::float32, Device::cuda));
+  }
+  const auto step = [&](double weight_decay) {
+    std::vector<SgdUpdate> updates;
+    for (size_t i = 0; i < weights.size(); ++i)
+      updates.push_back({.weight = &weights[i], .gradient = &gradients[i], .weight_decay = weight_decay});
+    const uint64_t launches = cuda_emulator::launches(),
+                   copies = cuda_emulator::call_count("cudaMemcpyAsync");
+    weights[0].backend().sgd_step(updates, {.learning_rate = 0.5});
+    weights[0].backend().synchronize();
+    return std::pair(cuda_emulator::launches() - launches,
+                     cuda_emulator::call_count("cudaMemcpyAsync") - copies);
+  };
+  using Counts = std::pair<uint64_t, uint64_t>;
+  CHECK(step(0) == Counts(1, 1));
+  CHECK(step(0) == Counts(1, 0));
+  CHECK(step(0.5) == Counts(1, 1));
+  for (const Tensor& weight : weights)  // 1, 0.75, 0.5, 0.5 - 0.5 (0.5 + 0.25)
+    CHECK(identical(weight, Tensor::full(weight.shape(), 0.125)));
 }
 
 TEST_CASE("where cuDNN has no deterministic algorithm the backend convolves itself") {

@@ -8,62 +8,137 @@
 namespace espalier::test {
 namespace {
 
-// One training step of a network with convolution, batch norm, dropout, linear layers and a mask.
-void one_step(const std::filesystem::path& folder) {
+// What a training leaves: its parameters and statistics, on the CPU.
+using State = std::map<std::string, Tensor>;
+
+// Trains a network with convolution, batch norm, dropout, linear layers and a mask on batches of four images,
+// writing a checkpoint after every step; continues where one stands in the folder.
+State train_in(const std::filesystem::path& folder, int64_t steps) {
   Model model = small_model();
   const Shape shape = model.network.parameter("fc1.weight").shape;
-  std::map<std::string, Tensor> state = model.network.state();
-  model.network.load_state(state, Device::cuda, "test");
+  const State start = model.network.state();
+  model.network.load_state(start, Device::cuda, "test");
   model.masks["fc1.weight"] = random_mask(shape, 3, 0.5, Device::cuda);
-  StageRun run(std::move(model), synthetic(4, 0), folder);
-  TrainOptions options{.epochs = 1, .batch_size = 4};
+  StageRun run(std::move(model), synthetic(4 * steps, 0), folder);
+  TrainOptions options{.epochs = 1, .batch_size = 4, .checkpoint_seconds = 0};
   options.optimizer = {.kind = "sgd", .momentum = 0.9};
   run([&](StageContext& context) { train(context, options); });
+  State result;
+  for (const auto& [name, tensor] : run.model.network.state()) result[name] = tensor.to(Device::cpu);
+  return result;
 }
 
-// Lets the calls that `fail` plans fail, from building the backend to the end of the step, until it plans one
-// that is not made. Returns how many were.
-template <typename Fail>
-int fail_each_in_turn(const char* function, Fail fail) {
+// Trains on a new machine with the failures that `plan` plans. Nothing when they ended the training, which
+// then has left nothing on the device, nor a fault. `calls` becomes the calls that were made.
+std::optional<State> train_failing(const std::filesystem::path& folder, int64_t steps,
+                                   const std::function<void()>& plan, const char* function = nullptr,
+                                   int* calls = nullptr) {
+  restart_emulation();
+  plan();
+  std::optional<State> result;
+  try {
+    result = train_in(folder, steps);
+  } catch (const Error&) {
+  }
+  if (calls != nullptr)
+    *calls = static_cast<int>(function == nullptr ? cuda_emulator::call_count()
+                                                  : cuda_emulator::call_count(function));
+  cuda_emulator::clear_fault_plan();
+  end_emulated_backend();
+  REQUIRE(cuda_emulator::to_string(cuda_emulator::live()) == "nothing");
+  REQUIRE(cuda_emulator::take_faults() == std::vector<std::string>{});
+  return result;
+}
+
+void fail_any_call(int nth) {
+  cuda_emulator::fail_any_call(nth);
+}
+
+// Twice: the backend gives back what it keeps and tries again.
+void fail_allocation(int nth) {
+  cuda_emulator::fail_allocation(nth);
+  cuda_emulator::fail_allocation(nth + 1);
+}
+
+// Lets each call of a training step fail that `fail` can plan, from building the backend to the end of the
+// step, until it plans one that is not made. Returns how many were.
+int fail_each_in_turn(const char* function, void (*fail)(int nth)) {
   for (int nth = 1;; ++nth) {
     const TemporaryFolder folder;
-    restart_emulation();
-    fail(nth);
-    bool failed = false;
-    try {
-      one_step(folder.path());
-    } catch (const Error&) {
-      failed = true;
-    }
-    const auto made = static_cast<int>(function == nullptr ? cuda_emulator::call_count()
-                                                           : cuda_emulator::call_count(function));
-    cuda_emulator::clear_fault_plan();
-    end_emulated_backend();
+    int made = 0;
+    const bool failed = !train_failing(
+                             folder.path(), 1, [&] { fail(nth); }, function, &made)
+                             .has_value();
     INFO("call " << nth << " of " << made);
-    REQUIRE(cuda_emulator::to_string(cuda_emulator::live()) == "nothing");
-    REQUIRE(cuda_emulator::take_faults() == std::vector<std::string>{});
     REQUIRE(failed == (nth <= made));
     if (!failed) return made;
   }
 }
 
+void check_same(const State& actual, const State& expected) {
+  REQUIRE(actual.size() == expected.size());
+  for (const auto& [name, tensor] : actual) {
+    INFO(name);
+    CHECK(identical(tensor, expected.at(name)));
+  }
+}
+
+constexpr int64_t kSteps = 4;
+
+State undisturbed(const char* function, int& calls) {
+  const TemporaryFolder folder;
+  return train_failing(
+             folder.path(), kSteps, [] {}, function, &calls)
+      .value();
+}
+
+// One failure per training, at every `stride`th call, and then on from its checkpoint without any.
+void check_resumes(const char* function, void (*fail)(int nth), int stride) {
+  int calls = 0, from_checkpoints = 0;
+  const State expected = undisturbed(function, calls);
+  for (int nth = 1; nth <= calls; nth += stride) {
+    INFO("call " << nth << " of " << calls);
+    const TemporaryFolder folder;
+    REQUIRE_FALSE(train_failing(folder.path(), kSteps, [&] { fail(nth); }).has_value());
+    from_checkpoints += std::filesystem::exists(paths::checkpoint(folder.path()));
+    check_same(train_failing(folder.path(), kSteps, [] {}).value(), expected);
+  }
+  CHECK(from_checkpoints > 0);
+}
+
 TEST_CASE("out of memory at any allocation of a training step is an error that leaks nothing") {
-  const auto twice = [](int nth) {  // the backend gives back what it keeps and tries again
-    cuda_emulator::fail_allocation(nth);
-    cuda_emulator::fail_allocation(nth + 1);
-  };
-  CHECK(fail_each_in_turn("cudaMalloc", twice) > 20);
+  CHECK(fail_each_in_turn("cudaMalloc", fail_allocation) > 20);
 }
 
 TEST_CASE("a failure of any library call of a training step is an error that leaks nothing") {
-  CHECK(fail_each_in_turn(nullptr, cuda_emulator::fail_any_call) > 100);
+  CHECK(fail_each_in_turn(nullptr, fail_any_call) > 100);
+}
+
+TEST_CASE("a training that ran out of memory resumes from its checkpoint to the same bits") {
+  check_resumes("cudaMalloc", fail_allocation, 5);
+}
+
+TEST_CASE("a training in which a library call failed resumes from its checkpoint to the same bits") {
+  check_resumes(nullptr, fail_any_call, 97);
+}
+
+TEST_CASE("a training that fails again and again comes from checkpoint to checkpoint to the same bits") {
+  int calls = 0;
+  const State expected = undisturbed(nullptr, calls);
+  const TemporaryFolder folder;
+  int runs = 1;
+  std::optional<State> result;
+  while (!(result = train_failing(folder.path(), kSteps, [&] { fail_any_call(2 * calls / 3); })).has_value())
+    REQUIRE(++runs <= kSteps);
+  CHECK(runs > 2);
+  check_same(*result, expected);
 }
 
 TEST_CASE("memory that is short for a moment is found by giving back what is kept") {
   const TemporaryFolder folder;
   restart_emulation();
   cuda_emulator::fail_allocation(20);
-  CHECK_NOTHROW(one_step(folder.path()));
+  CHECK_NOTHROW(train_in(folder.path(), 1));
 }
 
 }  // namespace

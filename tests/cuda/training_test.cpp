@@ -1,7 +1,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/random.h"
 #include "layers/models.h"
+#include "layers/models/resnet_cifar.h"
 #include "tests/support/catch.h"
 #include "tests/support/stage_run.h"
 #include "training/trainer.h"
@@ -9,37 +11,106 @@
 namespace espalier::test {
 namespace {
 
-// The losses of some steps of LeNet-5 with momentum, on one batch of four images per epoch, so that
-// metrics.jsonl holds each.
-std::vector<double> losses(Device device, int64_t steps) {
+constexpr int kSteps = 50;
+
+// Small images of noise.
+class Noise final : public datasets::Dataset {
+ public:
+  int64_t size() const override { return 4; }
+  Shape image_shape() const override { return {12, 12, 3}; }
+  int classes() const override { return 10; }
+  int32_t get(int64_t index, std::span<float> image) const override {
+    RandomStream random(static_cast<uint64_t>(index), "noise");
+    for (float& value : image) value = static_cast<float>(2 * random.uniform() - 1);
+    return static_cast<int32_t>(index);
+  }
+};
+
+struct Trained {
+  std::vector<double> losses;           // of every step
+  std::map<std::string, Tensor> state;  // at the end, on the CPU
+  std::map<std::string, Tensor> masks;  // likewise
+};
+
+// Steps with momentum, on one batch of four images per epoch, so that metrics.jsonl holds the loss of each.
+// Half of every convolution is pruned at random before step `pruned_at`.
+Trained trained(layers::Network network, std::shared_ptr<const datasets::Dataset> data, Device device,
+                int steps, double learning_rate, int pruned_at = -1) {
   const TemporaryFolder folder;
-  Model model{layers::make_model("lenet5", {.image = {28, 28, 1}}), {}, {}};
-  model.network.initialise(layers::Initialiser::kaiming_normal, 1, device);
-  StageRun run(std::move(model), {.train = synthetic(4, 0).train}, folder.path());
+  network.initialise(layers::Initialiser::kaiming_normal, 1, device);
+  StageRun run({std::move(network), {}, {}}, {.train = std::move(data)}, folder.path());
   TrainOptions options{.epochs = steps, .batch_size = 4, .checkpoint_seconds = 1e9};
   options.optimizer = {.kind = "sgd", .momentum = 0.9, .weight_decay = 5e-4};
-  options.schedule.learning_rate = 0.01;
-  run([&](StageContext& context) { train(context, options); });
-  std::vector<double> result;
+  options.schedule.learning_rate = learning_rate;
+  run([&](StageContext& context) {
+    train(context, options, [&](int64_t epoch) {
+      if (epoch != pruned_at) return false;
+      uint64_t seed = 1;
+      for (Parameter* parameter : context.model.network.parameters())
+        if (parameter->kind == ParameterKind::weight && parameter->shape.rank() == 4)
+          context.model.masks[parameter->name] = random_mask(parameter->shape, seed++, 0.5, device);
+      return true;
+    });
+  });
+  Trained result;
   std::istringstream text(read_text(paths::metrics(run.folder)));
   for (std::string line; std::getline(text, line);)
-    result.push_back(nlohmann::json::parse(line).at("loss").get<double>());
+    result.losses.push_back(nlohmann::json::parse(line).at("loss").get<double>());
+  for (const auto& [name, tensor] : run.model.network.state()) result.state[name] = tensor.to(Device::cpu);
+  for (const auto& [name, mask] : run.model.masks) result.masks[name] = mask.to(Device::cpu);
   return result;
 }
 
-TEST_CASE("fifty steps of LeNet-5 lose on the device what they lose on the CPU") {
-  const std::vector<double> expected = losses(Device::cpu, 50), actual = losses(tested_device(), 50);
-  REQUIRE(actual.size() == 50);
-  REQUIRE(expected.size() == 50);
-  CHECK(expected.back() < 0.5 * expected.front());
-  for (size_t step = 0; step < 50; ++step) {
+void check_losses(const Trained& actual, const Trained& expected) {
+  REQUIRE(actual.losses.size() == kSteps);
+  REQUIRE(expected.losses.size() == kSteps);
+  CHECK(expected.losses.back() < 0.5 * expected.losses.front());
+  for (size_t step = 0; step < kSteps; ++step) {
     INFO("step " << step);
-    CHECK(actual[step] == Approx(expected[step]).margin(1e-4));
+    CHECK(actual.losses[step] == Approx(expected.losses[step]).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("fifty steps of LeNet-5 lose on the device what they lose on the CPU") {
+  const auto run = [](Device device) {
+    return trained(layers::make_model("lenet5", {.image = {28, 28, 1}}), synthetic(4, 0).train, device,
+                   kSteps, 1e-4);
+  };
+  check_losses(run(tested_device()), run(Device::cpu));
+}
+
+TEST_CASE("fifty steps of a ResNet, half of its weights pruned on the way, lose what they lose on the CPU") {
+  const auto run = [](Device device) {
+    return trained(layers::resnet_cifar("resnet8", 8, layers::Shortcut::project,
+                                        {.stem = 4, .stages = {4, 6, 8}}, {.image = {12, 12, 3}}),
+                   std::make_shared<Noise>(), device, kSteps, 0.02, 10);
+  };
+  const Trained actual = run(tested_device()), expected = run(Device::cpu);
+  check_losses(actual, expected);
+  REQUIRE(actual.masks.size() == 9);
+  for (const auto& [name, mask] : actual.masks) {
+    INFO(name);
+    CHECK(identical(mask, expected.masks.at(name)));
+    const auto kept = mask.to_vector<uint8_t>();
+    const auto weights = actual.state.at(name).to_vector<float>();
+    size_t pruned = 0, otherwise = 0;
+    for (size_t i = 0; i < kept.size(); ++i) {
+      pruned += kept[i] == 0;
+      otherwise += (weights[i] == 0.0f) != (kept[i] == 0);
+    }
+    CHECK(pruned > 0);
+    CHECK(otherwise == 0);
   }
 }
 
 TEST_CASE("training on the device gives the same bits in every run") {
-  CHECK(losses(tested_device(), 10) == losses(tested_device(), 10));
+  const auto run = [] {
+    return trained(layers::make_model("lenet5", {.image = {28, 28, 1}}), synthetic(4, 0).train,
+                   tested_device(), 10, 0.01);
+  };
+  const Trained first = run(), second = run();
+  CHECK(first.losses == second.losses);
+  for (const auto& [name, tensor] : first.state) CHECK(identical(tensor, second.state.at(name)));
 }
 
 }  // namespace
