@@ -64,8 +64,11 @@ ConvShape ConvShape::turned() const {
 
 void sum_parts(const float* partial, int64_t parts, int64_t size, float* to) {
   for_each_chunk(size, kChunk / 4, [=](int64_t, int64_t begin, int64_t end) {
-    std::fill(to + begin, to + end, 0.0f);
-    for (int64_t part = 0; part < parts; ++part)
+    if (parts == 0)
+      std::fill(to + begin, to + end, 0.0f);
+    else if (to != partial)
+      std::copy(partial + begin, partial + end, to + begin);
+    for (int64_t part = 1; part < parts; ++part)
       for (int64_t i = begin; i < end; ++i) to[i] += partial[part * size + i];
   });
 }
@@ -87,6 +90,10 @@ void CpuBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const 
                    .epilogue = view});
   else if (winograd_fits(shape))
     winograd_forward(shape, input, kernel, false, output, view);
+  else if (pixelwise_fits(shape))
+    pixelwise_forward(shape, input, kernel, output, view);
+  else if (direct_fits(shape))
+    direct_forward(shape, input, kernel, output, view);
   else if (!shape.is_depthwise())
     im2col_forward(shape, input, kernel, output, view);
   else {
@@ -112,6 +119,10 @@ void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Te
                    .epilogue = view_of(sum)});
   } else if (shape.turns() && winograd_fits(shape.turned())) {
     winograd_forward(shape.turned(), gradient, kernel, true, input_gradient, view_of(sum));
+  } else if (pixelwise_fits(shape)) {
+    pixelwise_backward_data(shape, gradient, kernel, input_gradient, view_of(sum).residual);
+  } else if (direct_fits(shape)) {
+    direct_backward_data(shape, gradient, kernel, input_gradient, view_of(sum).residual);
   } else if (shape.turns() && !shape.is_depthwise()) {
     Workspace<float> turned(shape.weights());
     turn_weights(shape, kernel, turned.data());
@@ -138,6 +149,10 @@ void CpuBackend::conv2d_backward_weight(const Tensor& x, const Tensor& dy, Tenso
                    .c_stride = shape.in_c});
   else if (winograd_fits(shape))
     winograd_backward_weight(shape, input, gradient, kernel_gradient);
+  else if (pixelwise_fits(shape))
+    pixelwise_backward_weight(shape, input, gradient, kernel_gradient);
+  else if (direct_fits(shape))
+    direct_backward_weight(shape, input, gradient, kernel_gradient);
   else if (shape.is_depthwise())
     depthwise_backward_weight(shape, input, gradient, kernel_gradient);
   else

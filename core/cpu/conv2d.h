@@ -41,12 +41,29 @@ void winograd_forward(const ConvShape& shape, const float* x, const float* weigh
                       const EpilogueView& epilogue = {});
 void winograd_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
 
+// Products that read the images in place, a row of outputs at a time. REQUIRES: direct_fits(shape). `addend`,
+// of the shape of dx, may be null.
+bool direct_fits(const ConvShape& shape);
+void direct_forward(const ConvShape& shape, const float* x, const float* weight, float* y,
+                    const EpilogueView& epilogue);
+void direct_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx,
+                          const float* addend);
+void direct_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
+
+// Products over the batch, one for each pair of pixels. REQUIRES: pixelwise_fits(shape).
+bool pixelwise_fits(const ConvShape& shape);
+void pixelwise_forward(const ConvShape& shape, const float* x, const float* weight, float* y,
+                       const EpilogueView& epilogue);
+void pixelwise_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx,
+                             const float* addend);
+void pixelwise_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
+
 // Direct loops over channels. REQUIRES: shape.is_depthwise().
 void depthwise_forward(const ConvShape& shape, const float* x, const float* weight, float* y);
 void depthwise_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx);
 void depthwise_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
 
-// to[i] = the sum over parts, in their order, of partial[part * size + i].
+// to[i] = the sum over parts, in their order, of partial[part * size + i]; `to` may be `partial`.
 void sum_parts(const float* partial, int64_t parts, int64_t size, float* to);
 
 }  // namespace espalier::cpu

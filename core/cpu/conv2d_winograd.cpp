@@ -18,8 +18,9 @@ using winograd::Square;
 // Transformed tiles that a thread works on at a time: with their products they stay in L2, as long as that
 // leaves enough rows for the products to reach their speed.
 constexpr int64_t kBlockFloats = 160 << 10, kLeastTiles = 28, kMostTiles = 256;
-// Transformed tiles of input and gradients at a time for the weights' gradient: they stay in L3.
-constexpr int64_t kChunkFloats = 2 << 20;
+// For the weights' gradient: sums of this size stay in L2 too, and each part of the tiles has its own; larger
+// ones are shared, and the transformed tiles of a chunk stay in L3.
+constexpr int64_t kSumFloats = 64 << 10, kParts = 16, kChunkFloats = 4 << 20;
 // A cache line more than a round number between points, so that a tile's points do not share cache sets.
 constexpr int64_t kSkew = 16;
 
@@ -146,55 +147,118 @@ void winograd_forward(const ConvShape& s, const float* x, const float* weight, b
       1);
 }
 
-void winograd_backward_weight(const ConvShape& s, const float* x, const float* dy, float* dweight) {
-  const Tiles tiles(s);
-  if (tiles.count() == 0) {
-    std::fill_n(dweight, s.weights(), 0.0f);
-    return;
+namespace {
+
+// The transformed sums of one gradient of the weights: for each point an out_c by in_c matrix.
+class GradientSums {
+ public:
+  GradientSums(const ConvShape& shape, int64_t tiles)
+      : shape_(shape), in_(stride_of(tiles, shape.in_c)), out_(stride_of(tiles, shape.out_c)) {}
+  static int64_t stride(const ConvShape& shape) { return stride_of(shape.out_c, shape.in_c); }
+
+  // What `tiles` transformed inputs and output gradients take. Behind the last row a product may read, but
+  // not use, the rest of a vector.
+  int64_t floats() const { return kPoints * (in_ + out_) + kSkew; }
+  // Transforms tile `tile` to place `index` of `buffer`.
+  void transform(const Tiles& tiles, const float* x, const float* dy, int64_t tile, int64_t index,
+                 float* buffer) const {
+    winograd::transform_input(tiles.patch(x, tile), shape_.in_c, inputs(buffer) + index * shape_.in_c, in_);
+    winograd::transform_gradient(tiles.outputs(dy, tile), shape_.out_c, buffer + index * shape_.out_c, out_);
   }
-  const int64_t fitting = kChunkFloats / (kPoints * (s.in_c + s.out_c));
-  const int64_t chunk = std::min(std::max(fitting, kLeastTiles), tiles.count());
-  const int64_t in_stride = stride_of(chunk, s.in_c), out_stride = stride_of(chunk, s.out_c);
-  const int64_t sum_stride = stride_of(s.out_c, s.in_c);
-  // Behind the last row a product may read, but not use, the rest of a vector.
-  Workspace<float> in(kPoints * in_stride + kSkew), out(kPoints * out_stride), sums(kPoints * sum_stride);
+  // sums += the products of `count` tiles at one point, or = where `first`.
+  void add(int64_t point, int64_t count, float* buffer, bool first, float* sums) const {
+    constexpr int64_t kDepth = 256;
+    for (int64_t row = 0; row < count; row += kDepth)
+      multiply({.m = shape_.out_c,
+                .n = shape_.in_c,
+                .k = std::min(kDepth, count - row),
+                .a = buffer + point * out_ + row * shape_.out_c,
+                .a_row = 1,
+                .a_depth = shape_.out_c,
+                .b = inputs(buffer) + point * in_ + row * shape_.in_c,
+                .b_row = shape_.in_c,
+                .b_panel = panel_width(),
+                .c = sums + point * stride(shape_),
+                .c_row = shape_.in_c,
+                .beta = first && row == 0 ? 0.0f : 1.0f});
+  }
+
+ private:
+  float* inputs(float* buffer) const { return buffer + kPoints * out_; }
+
+  const ConvShape& shape_;
+  int64_t in_, out_;
+};
+
+// The parts' sums, added in their order and transformed.
+void write_gradient(const ConvShape& s, float* sums, int64_t parts, float* dweight) {
+  const int64_t stride = GradientSums::stride(s), size = kPoints * stride;
+  if (parts > 1) sum_parts(sums, parts, size, sums);
+  for_each_chunk(s.out_c, 8, [&](int64_t, int64_t from, int64_t to) {
+    for (int64_t o = from; o < to; ++o)
+      winograd::transform_filter_gradient(sums + o * s.in_c, stride, s.in_c,
+                                          dweight + o * kFilter * kFilter * s.in_c, s.in_c);
+  });
+}
+
+void backward_weight_in_parts(const ConvShape& s, const float* x, const float* dy, float* dweight) {
+  const Tiles tiles(s);
+  const int64_t fitting = kBlockFloats / (kPoints * (s.in_c + s.out_c));
+  const int64_t block = std::min(std::clamp(fitting, kLeastTiles, kMostTiles), tiles.count());
+  const int64_t part = std::max(block, ceil_div(tiles.count(), kParts)),
+                parts = ceil_div(tiles.count(), part);
+  const GradientSums step(s, block);
+  const int64_t size = kPoints * GradientSums::stride(s);
+  ThreadBuffers buffers(step.floats());
+  Workspace<float> sums(parts * size);
+  for_each_chunk(
+      tiles.count(), part,
+      [&](int64_t index, int64_t begin, int64_t end) {
+        float* buffer = buffers.own();
+        for (int64_t tile = begin; tile < end; tile += block) {
+          const int64_t count = std::min(block, end - tile);
+          for (int64_t i = 0; i < count; ++i) step.transform(tiles, x, dy, tile + i, i, buffer);
+          for (int64_t point = 0; point < kPoints; ++point)
+            step.add(point, count, buffer, tile == begin, sums.data() + index * size);
+        }
+      },
+      1);
+  write_gradient(s, sums.data(), parts, dweight);
+}
+
+void backward_weight_in_chunks(const ConvShape& s, const float* x, const float* dy, float* dweight) {
+  const Tiles tiles(s);
+  const int64_t fitting = std::max(kChunkFloats / (kPoints * (s.in_c + s.out_c)), kLeastTiles);
+  const int64_t chunk = ceil_div(tiles.count(), ceil_div(tiles.count(), fitting));
+  const GradientSums step(s, chunk);
+  Workspace<float> buffer(step.floats()), sums(kPoints * GradientSums::stride(s));
   for (int64_t begin = 0; begin < tiles.count(); begin += chunk) {
-    const int64_t end = std::min(begin + chunk, tiles.count());
+    const int64_t count = std::min(chunk, tiles.count() - begin);
     for_each_chunk(
-        end - begin, 8,
+        count, 8,
         [&](int64_t, int64_t from, int64_t to) {
-          for (int64_t i = from; i < to; ++i) {
-            winograd::transform_input(tiles.patch(x, begin + i), s.in_c, in.data() + i * s.in_c, in_stride);
-            winograd::transform_gradient(tiles.outputs(dy, begin + i), s.out_c, out.data() + i * s.out_c,
-                                         out_stride);
-          }
+          for (int64_t i = from; i < to; ++i) step.transform(tiles, x, dy, begin + i, i, buffer.data());
         },
         1);
     for_each_chunk(
         kPoints, 1,
         [&](int64_t point, int64_t, int64_t) {
-          constexpr int64_t kDepth = 256;
-          for (int64_t row = 0; row < end - begin; row += kDepth)
-            multiply({.m = s.out_c,
-                      .n = s.in_c,
-                      .k = std::min(kDepth, end - begin - row),
-                      .a = out.data() + point * out_stride + row * s.out_c,
-                      .a_row = 1,
-                      .a_depth = s.out_c,
-                      .b = in.data() + point * in_stride + row * s.in_c,
-                      .b_row = s.in_c,
-                      .b_panel = panel_width(),
-                      .c = sums.data() + point * sum_stride,
-                      .c_row = s.in_c,
-                      .beta = begin + row == 0 ? 0.0f : 1.0f});
+          step.add(point, count, buffer.data(), begin == 0, sums.data());
         },
         1);
   }
-  for_each_chunk(s.out_c, 8, [&](int64_t, int64_t from, int64_t to) {
-    for (int64_t o = from; o < to; ++o)
-      winograd::transform_filter_gradient(sums.data() + o * s.in_c, sum_stride, s.in_c,
-                                          dweight + o * kFilter * kFilter * s.in_c, s.in_c);
-  });
+  write_gradient(s, sums.data(), 1, dweight);
+}
+
+}  // namespace
+
+void winograd_backward_weight(const ConvShape& s, const float* x, const float* dy, float* dweight) {
+  if (s.batch == 0)
+    std::fill_n(dweight, s.weights(), 0.0f);
+  else if (kPoints * GradientSums::stride(s) <= kSumFloats)
+    backward_weight_in_parts(s, x, dy, dweight);
+  else
+    backward_weight_in_chunks(s, x, dy, dweight);
 }
 
 }  // namespace espalier::cpu

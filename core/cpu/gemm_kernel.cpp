@@ -42,20 +42,23 @@ HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, int64_t column,
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::Zero(d);
 
-  const float* HWY_RESTRICT a = g.a + row * g.a_row;
   const int64_t a_row = g.a_row, a_depth = g.a_depth, b_row = g.b_row;
-  for (int64_t k = 0; k < g.k; ++k) {
-    Vector loaded[kVectors];
+  for (int64_t segment = 0; segment < g.segments; ++segment) {
+    const float* HWY_RESTRICT a_at = g.a + row * g.a_row + segment * g.a_segment;
+    const float* HWY_RESTRICT b_at = b + segment * g.b_segment;
+    for (int64_t k = 0; k < g.k; ++k) {
+      Vector loaded[kVectors];
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) loaded[v] = hn::LoadU(d, b + v * width);
+      for (int v = 0; v < kVectors; ++v) loaded[v] = hn::LoadU(d, b_at + v * width);
 #pragma GCC unroll 16
-    for (int i = 0; i < kTileRows; ++i) {
-      const Vector element = hn::Set(d, a[i * a_row]);
+      for (int i = 0; i < kTileRows; ++i) {
+        const Vector element = hn::Set(d, a_at[i * a_row]);
 #pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(element, loaded[v], sums[i][v]);
+        for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(element, loaded[v], sums[i][v]);
+      }
+      a_at += a_depth;
+      b_at += b_row;
     }
-    a += a_depth;
-    b += b_row;
   }
 
   const bool plain = g.alpha == 1.0f && g.beta == 0.0f && g.epilogue.is_empty();

@@ -8,13 +8,15 @@ namespace espalier::cpu {
 
 // C = alpha A B + beta C, then the epilogue; on the calling thread. A is read at a[i * a_row + k * a_depth].
 // B's columns stand in panels of panel_width(): element (k, j) is at b[j / width * b_panel + k * b_row + j %
-// width]. Rows of B are read by whole vectors, of which columns past n are ignored.
+// width]. Rows of B are read by whole vectors, of which columns past n are ignored. The depth may come in
+// several segments of k, each a_segment and b_segment further on: a convolution sums a row of its window at a
+// time.
 struct GemmBlock {
-  int64_t m = 0, n = 0, k = 0;
+  int64_t m = 0, n = 0, k = 0, segments = 1;
   const float* a = nullptr;
-  int64_t a_row = 0, a_depth = 1;
+  int64_t a_row = 0, a_depth = 1, a_segment = 0;
   const float* b = nullptr;
-  int64_t b_row = 0, b_panel = 0;
+  int64_t b_row = 0, b_panel = 0, b_segment = 0;
   float* c = nullptr;
   int64_t c_row = 0;
   float alpha = 1.0f, beta = 0.0f;  // beta 0 does not read C
