@@ -10,6 +10,7 @@
 #include "core/autograd/variable.h"
 #include "core/parameter.h"
 #include "layers/attributes.h"
+#include "layers/channel_flow.h"
 
 namespace espalier::layers {
 
@@ -30,9 +31,9 @@ struct Buffer {
   Tensor tensor;
 };
 
-// One kind of layer, stated in one place: how it is described, its output shape, its cost, and its forward
-// pass. Shapes include the batch axis first. A layer is made by its type's row in layers/registry.cpp from
-// attributes and input shapes.
+// One kind of layer, stated in one place: how it is described, its output shape, its cost, how channels flow
+// through it, and its forward pass. Shapes include the batch axis first. A layer is made by its type's row in
+// layers/registry.cpp from attributes and input shapes.
 class Layer {
  public:
   explicit Layer(std::string name) : name_(std::move(name)) {}
@@ -43,6 +44,10 @@ class Layer {
   virtual Shape output_shape(std::span<const Shape> inputs) const = 0;
   // Multiply-accumulates of one forward pass, each counted once.
   virtual int64_t flops(std::span<const Shape> /*inputs*/) const { return 0; }
+  virtual ChannelFlow channel_flow(std::span<const Shape> inputs) const = 0;
+  // Rewrites the layer's attributes to those of the same layer on fewer channels. REQUIRES: `kept` agrees
+  // with channel_flow().
+  virtual void restrict(nlohmann::json& /*attributes*/, const KeptChannels& /*kept*/) const {}
   virtual Variable forward(std::span<const Variable> inputs, const ForwardContext& context) = 0;
 
   std::vector<Parameter>& parameters() { return parameters_; }
