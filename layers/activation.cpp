@@ -8,6 +8,7 @@ class Activation final : public Layer {
  public:
   Activation(Attributes& attributes, UnaryOp op) : Layer(attributes.layer()), op_(op) {}
   Shape output_shape(Shapes inputs) const override { return inputs[0]; }
+  ChannelFlow channel_flow(Shapes inputs) const override { return channelwise(inputs); }
   Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
     return ops::activation(op_, inputs[0]);
   }
@@ -24,6 +25,11 @@ class Softmax final : public Layer {
  public:
   using Layer::Layer;
   Shape output_shape(Shapes inputs) const override { return inputs[0]; }
+  ChannelFlow channel_flow(Shapes inputs) const override {
+    ChannelFlow flow = channelwise(inputs);
+    flow.whole = true;
+    return flow;
+  }
   Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
     return ops::softmax(inputs[0]);
   }

@@ -17,6 +17,13 @@ class BatchNorm final : public Layer {
   }
 
   Shape output_shape(Shapes inputs) const override { return inputs[0]; }
+  ChannelFlow channel_flow(Shapes inputs) const override {
+    ChannelFlow flow = channelwise(inputs);
+    for (const Parameter& parameter : parameters())
+      flow.axes.push_back({parameter.name, 0, ChannelFlow::Side::output});
+    for (const Buffer& buffer : buffers()) flow.axes.push_back({buffer.name, 0, ChannelFlow::Side::output});
+    return flow;
+  }
   Variable forward(std::span<const Variable> inputs, const ForwardContext& context) override {
     return forward(inputs, context, {});
   }

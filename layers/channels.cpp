@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <numeric>
 
 #include "core/ops.h"
@@ -22,6 +23,17 @@ class PadChannels final : public Layer {
   Shape output_shape(Shapes inputs) const override {
     return with_channels(inputs[0], before_ + inputs[0].columns() + after_);
   }
+  ChannelFlow channel_flow(Shapes inputs) const override {
+    ChannelFlow flow;
+    for (int64_t c = 0; c < inputs[0].columns(); ++c) flow.tied.push_back({0, c, before_ + c});
+    return flow;
+  }
+  void restrict(nlohmann::json& attributes, const KeptChannels& kept) const override {
+    const auto before =
+        std::ranges::count_if(kept.output, [&](int64_t channel) { return channel < before_; });
+    attributes["before"] = before;
+    attributes["after"] = std::ssize(kept.output) - std::ssize(kept.inputs[0]) - before;
+  }
   Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
     return ops::pad_channels(inputs[0], before_, after_);
   }
@@ -41,6 +53,20 @@ class SelectChannels final : public Layer {
   }
   Shape output_shape(Shapes inputs) const override {
     return with_channels(inputs[0], static_cast<int64_t>(channels_.size()));
+  }
+  ChannelFlow channel_flow(Shapes) const override {
+    ChannelFlow flow;
+    for (size_t i = 0; i < channels_.size(); ++i)
+      flow.chosen.push_back({0, channels_[i], static_cast<int64_t>(i)});
+    return flow;
+  }
+  void restrict(nlohmann::json& attributes, const KeptChannels& kept) const override {
+    std::vector<int64_t> channels;
+    for (int64_t output : kept.output) {
+      const auto place = std::ranges::lower_bound(kept.inputs[0], channels_[static_cast<size_t>(output)]);
+      channels.push_back(place - kept.inputs[0].begin());
+    }
+    attributes["channels"] = channels;
   }
   Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
     return ops::select_channels(inputs[0], channels_);

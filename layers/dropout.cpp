@@ -10,6 +10,7 @@ class Dropout final : public Layer {
   explicit Dropout(Attributes& attributes)
       : Layer(attributes.layer()), probability_(attributes.number("probability", 0, 0.999, 0.5)) {}
   Shape output_shape(Shapes inputs) const override { return inputs[0]; }
+  ChannelFlow channel_flow(Shapes inputs) const override { return channelwise(inputs); }
   Variable forward(std::span<const Variable> inputs, const ForwardContext& context) override {
     if (!context.training || probability_ == 0) return inputs[0];
     return ops::dropout(inputs[0], probability_,

@@ -12,6 +12,7 @@ class Binary final : public Layer {
     check(inputs[0] == inputs[1], "inputs {} and {} differ", inputs[0].to_string(), inputs[1].to_string());
     return inputs[0];
   }
+  ChannelFlow channel_flow(Shapes inputs) const override { return channelwise(inputs); }
   Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
     return op_ == BinaryOp::add ? ops::add(inputs[0], inputs[1]) : ops::multiply(inputs[0], inputs[1]);
   }
@@ -33,6 +34,14 @@ class Concat final : public Layer {
       extents.back() += input.columns();
     }
     return Shape(extents);
+  }
+  ChannelFlow channel_flow(Shapes inputs) const override {
+    ChannelFlow flow;
+    int64_t output = 0;
+    for (size_t i = 0; i < inputs.size(); ++i)
+      for (int64_t c = 0; c < inputs[i].columns(); ++c)
+        flow.tied.push_back({static_cast<int>(i), c, output++});
+    return flow;
   }
   Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
     return ops::concat({inputs.begin(), inputs.end()});

@@ -20,6 +20,13 @@ void Layer::add_buffer(std::string_view part, Shape shape, double initial) {
       {.name = fmt::format("{}.{}", name_, part), .shape = shape, .initial = initial, .tensor = {}});
 }
 
+ChannelFlow channelwise(std::span<const Shape> inputs) {
+  ChannelFlow flow;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    for (int64_t c = 0; c < inputs[i].columns(); ++c) flow.tied.push_back({static_cast<int>(i), c, c});
+  return flow;
+}
+
 std::unique_ptr<Layer> make_layer(const std::string& type, const std::string& name,
                                   const nlohmann::json& attributes, std::span<const Shape> inputs) {
   const auto types = layer_types();

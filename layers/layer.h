@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -11,6 +12,7 @@
 #include "core/ops.h"
 #include "core/parameter.h"
 #include "layers/attributes.h"
+#include "layers/channel_flow.h"
 
 namespace espalier::layers {
 
@@ -21,6 +23,9 @@ struct ForwardContext {
   uint64_t seed = 0;
   uint64_t step = 0;
   bool fuse = true;  // let layers take over the batch norms, sums and activations that follow them
+  // Where given: the outputs of the nodes (indices into Network::nodes()) that are its keys; nothing is fused
+  // then, so that every one stands in memory.
+  std::map<int, Variable>* outputs = nullptr;
 };
 
 // A tensor that a layer keeps but does not train (running statistics); undefined until the network is
@@ -32,9 +37,9 @@ struct Buffer {
   Tensor tensor;
 };
 
-// One kind of layer, stated in one place: how it is described, its output shape, its cost, and its forward
-// pass. Shapes include the batch axis first. A layer is made by its type's row in layers/registry.cpp from
-// attributes and input shapes.
+// One kind of layer, stated in one place: how it is described, its output shape, its cost, how channels flow
+// through it, and its forward pass. Shapes include the batch axis first. A layer is made by its type's row in
+// layers/registry.cpp from attributes and input shapes.
 class Layer {
  public:
   explicit Layer(std::string name) : name_(std::move(name)) {}
@@ -45,6 +50,10 @@ class Layer {
   virtual Shape output_shape(std::span<const Shape> inputs) const = 0;
   // Multiply-accumulates of one forward pass, each counted once.
   virtual int64_t flops(std::span<const Shape> /*inputs*/) const { return 0; }
+  virtual ChannelFlow channel_flow(std::span<const Shape> inputs) const = 0;
+  // Rewrites the layer's attributes to those of the same layer on fewer channels. REQUIRES: `kept` agrees
+  // with channel_flow().
+  virtual void restrict(nlohmann::json& /*attributes*/, const KeptChannels& /*kept*/) const {}
   virtual Variable forward(std::span<const Variable> inputs, const ForwardContext& context) = 0;
 
   // A layer that takes a tail can do what follows it before its output goes to memory.

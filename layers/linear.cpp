@@ -17,6 +17,16 @@ class Linear final : public Layer {
 
   Shape output_shape(Shapes inputs) const override { return {inputs[0][0], parameters()[0].shape[0]}; }
   int64_t flops(Shapes inputs) const override { return inputs[0][0] * parameters()[0].shape.numel(); }
+  ChannelFlow channel_flow(Shapes) const override {
+    ChannelFlow flow;
+    for (const Parameter& parameter : parameters())
+      flow.axes.push_back({parameter.name, 0, ChannelFlow::Side::output});
+    flow.axes.push_back({parameters()[0].name, 1, ChannelFlow::Side::input});
+    return flow;
+  }
+  void restrict(nlohmann::json& attributes, const KeptChannels& kept) const override {
+    attributes["features"] = kept.output.size();
+  }
   Variable forward(std::span<const Variable> inputs, const ForwardContext& context) override {
     return forward(inputs, context, {});
   }

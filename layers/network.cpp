@@ -96,8 +96,9 @@ Variable Network::forward(const Variable& images, const ForwardContext& context)
   check(shape.rank() == 4 && std::equal(image_.begin(), image_.end(), shape.begin() + 1),
         "[network] '{}' takes images (N, {}, {}, {}); these are {}", name_, image_[0], image_[1], image_[2],
         shape.to_string());
-  const std::vector<Step> plain = context.fuse ? std::vector<Step>() : one_by_one(nodes_);
-  const std::vector<Step>& order = context.fuse ? steps(context.training) : plain;
+  const bool fuse = context.fuse && context.outputs == nullptr;
+  const std::vector<Step> plain = fuse ? std::vector<Step>() : one_by_one(nodes_);
+  const std::vector<Step>& order = fuse ? steps(context.training) : plain;
   // An output is let go after its last reader, so that evaluation holds few activations.
   std::vector<size_t> last_reader(nodes_.size(), 0);
   for (size_t i = 0; i < order.size(); ++i)
@@ -110,6 +111,10 @@ Variable Network::forward(const Variable& images, const ForwardContext& context)
     inputs.clear();
     for (int input : step.inputs) inputs.push_back(input < 0 ? images : outputs[static_cast<size_t>(input)]);
     outputs[step.output()] = forward(step, std::move(inputs), context);
+    if (context.outputs != nullptr)
+      if (const auto kept = context.outputs->find(static_cast<int>(step.layer));
+          kept != context.outputs->end())
+        kept->second = outputs[step.layer];
     for (int input : step.inputs)
       if (input >= 0 && last_reader[static_cast<size_t>(input)] == i)
         outputs[static_cast<size_t>(input)] = Variable();

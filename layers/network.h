@@ -75,6 +75,7 @@ class Network {
   int64_t parameter_count() const;
   int64_t flops() const;  // of one image
   int64_t flops(const Node& node) const;
+  std::vector<Shape> input_shapes(const Node& node) const;  // for one image
 
   void initialise(Initialiser initialiser, uint64_t seed, Device device);
   // Parameters and buffers by name. Values are shared, not copied.
@@ -89,7 +90,6 @@ class Network {
 
  private:
   int index_of(const std::string& name) const;
-  std::vector<Shape> input_shapes(const Node& node) const;
   const std::vector<Step>& steps(bool training);
   Variable forward(const Step& step, std::vector<Variable> inputs, const ForwardContext& context);
   bool ready() const { return ready_; }

@@ -14,6 +14,7 @@ class Pool2d final : public Layer {
     if (op == PoolOp::average) options_.count_include_pad = attributes.boolean("count_include_pad", false);
   }
   Shape output_shape(Shapes inputs) const override { return ops::pool2d_shape(inputs[0], options_); }
+  ChannelFlow channel_flow(Shapes inputs) const override { return channelwise(inputs); }
   Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
     return op_ == PoolOp::max ? ops::max_pool2d(inputs[0], options_)
                               : ops::average_pool2d(inputs[0], options_);
@@ -31,6 +32,7 @@ class GlobalAveragePool2d final : public Layer {
     check(inputs[0].rank() == 4, "input {} is not an image; expected (N, H, W, C)", inputs[0].to_string());
     return {inputs[0][0], inputs[0][3]};
   }
+  ChannelFlow channel_flow(Shapes inputs) const override { return channelwise(inputs); }
   Variable forward(std::span<const Variable> inputs, const ForwardContext&) override {
     return ops::global_average_pool2d(inputs[0]);
   }

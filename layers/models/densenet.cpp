@@ -22,8 +22,8 @@ Network densenet(const std::string& name, const DenseNetWidths& widths, const Mo
   Network network(name, options.image);
   const auto add_activation = [&](const std::string& prefix, const std::string& bn,
                                   const Selection& selection) {
-    network.add("batch_norm", prefix + bn);
     add_selection(network, prefix + "select", selection);
+    network.add("batch_norm", prefix + bn);
     network.add("relu", prefix + "relu");
   };
   add_conv(network, "conv1", {.channels = widths.stem});

@@ -17,8 +17,8 @@ void add_block(Network& network, const std::string& name, const PreResNetWidths:
                int stride) {
   const std::string input = last_name(network);
   const int channels_in = last_channels(network);
-  network.add("batch_norm", name + ".bn1");
   add_selection(network, name + ".select", block.selection);
+  network.add("batch_norm", name + ".bn1");
   network.add("relu", name + ".relu1");
   add_conv(network, name + ".conv1", {.channels = block.inner[0], .kernel = 1});
   network.add("batch_norm", name + ".bn2");
@@ -60,8 +60,8 @@ Network preresnet(const std::string& name, int depth, const PreResNetWidths& wid
     for (int i = 0; i < blocks; ++i)
       add_block(network, fmt::format("layer{}.{}", stage + 1, i), widths.blocks[index++],
                 widths.stages[stage], stage > 0 && i == 0 ? 2 : 1);
-  network.add("batch_norm", "bn");
   add_selection(network, "select", widths.selection);
+  network.add("batch_norm", "bn");
   network.add("relu", "relu");
   network.add("global_average_pool2d", "avgpool");
   network.add("linear", "fc", {{"features", options.classes}});

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "layers/network.h"
+
+namespace espalier::test {
+
+// A small random network of every layer type that channels flow through, the same for the same seed: plain,
+// grouped and depthwise convolutions, batch norms, activations, pools, additions (of option A's padded
+// shortcuts too), products, concatenations, selections, flattening, linear layers. Softmax and sigmoid come
+// only where `with_sigmoid`: a silenced channel does not stay zero behind a sigmoid.
+layers::Network random_network(uint64_t seed, bool with_sigmoid);
+
+// Weights, biases, norms and running statistics, none of them at their initial values.
+void randomise(layers::Network& network, uint64_t seed);
+
+// With the same weights, in storage of its own.
+layers::Network copy_of(layers::Network& network);
+
+}  // namespace espalier::test
