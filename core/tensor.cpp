@@ -1,7 +1,9 @@
 #include "core/tensor.h"
 
+#include <atomic>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <utility>
 
 #include "core/backend.h"
@@ -17,6 +19,17 @@ struct Tensor::Storage {
   Backend& backend;
   size_t bytes;
   void* pointer;
+
+  // A request for something derived: of which elements, and what came of it when that was asked for again.
+  struct Derived {
+    int kind;
+    Shape shape;
+    uint64_t version;
+    std::shared_ptr<const void> value;
+  };
+  std::atomic<uint64_t> version = 0;  // counts the requests for a pointer to change the elements
+  std::mutex mutex;                   // of `derived`
+  std::vector<Derived> derived;
 };
 
 namespace {
@@ -65,7 +78,27 @@ Device Tensor::device() const {
 
 void* Tensor::raw() {
   check(defined(), "[tensor] an undefined tensor has no elements");
+  storage_->version.fetch_add(1, std::memory_order_relaxed);
   return storage_->pointer;
+}
+
+std::shared_ptr<const void> Tensor::find_derived(int kind) const {
+  const std::lock_guard lock(storage_->mutex);
+  for (const Storage::Derived& each : storage_->derived)
+    if (each.kind == kind && each.shape == shape_ && each.version == storage_->version) return each.value;
+  return nullptr;
+}
+
+void Tensor::keep_derived(int kind, std::shared_ptr<const void> value) const {
+  const std::lock_guard lock(storage_->mutex);
+  const uint64_t version = storage_->version;
+  for (Storage::Derived& each : storage_->derived) {
+    if (each.kind != kind || !(each.shape == shape_)) continue;
+    each.value = each.version == version ? std::move(value) : nullptr;
+    each.version = version;
+    return;
+  }
+  storage_->derived.push_back({kind, shape_, version, nullptr});
 }
 
 const void* Tensor::raw() const {

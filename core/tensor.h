@@ -80,6 +80,20 @@ class Tensor {
   // agree.
   void copy_from(const Tensor& source);
 
+  // What is made from the elements and costs more than to use it: a backend's packed weights, say. It is kept
+  // from the second request on that finds the elements as they were, until a pointer to change them is asked
+  // for; a pointer asked for before must not change them afterwards. `kind` tells one thing made from
+  // another.
+  template <typename T, typename Make>
+  std::shared_ptr<const T> derived(int kind, Make make) const {
+    std::shared_ptr<const void> kept = find_derived(kind);
+    if (kept == nullptr) {
+      kept = std::make_shared<const T>(make());
+      keep_derived(kind, kept);
+    }
+    return std::static_pointer_cast<const T>(kept);
+  }
+
   // Identity of the storage, for tests and for sharing decisions.
   bool shares_storage_with(const Tensor& other) const { return storage_ == other.storage_; }
 
@@ -87,6 +101,8 @@ class Tensor {
   struct Storage;
   void check_access(DType wanted) const;
   void check_host() const;
+  std::shared_ptr<const void> find_derived(int kind) const;
+  void keep_derived(int kind, std::shared_ptr<const void> value) const;
 
   std::shared_ptr<Storage> storage_;
   Shape shape_;

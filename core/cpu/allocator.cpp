@@ -1,5 +1,9 @@
 #include "core/cpu/allocator.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdint>
 #include <new>
 #include <utility>
 
@@ -15,6 +19,20 @@ constexpr bool kCaching = false;
 #else
 constexpr bool kCaching = true;
 #endif
+constexpr size_t kHugePage = size_t{2} << 20;
+
+void* fresh(size_t bytes) {
+  void* pointer = ::operator new(bytes, kAlignment);
+#ifdef MADV_HUGEPAGE
+  if (bytes >= 4 * kHugePage) {
+    // A wish: without huge pages the memory is as good, only slower.
+    const auto first = (reinterpret_cast<uintptr_t>(pointer) + kHugePage - 1) / kHugePage * kHugePage;
+    const auto end = (reinterpret_cast<uintptr_t>(pointer) + bytes) / kHugePage * kHugePage;
+    static_cast<void>(madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE));
+  }
+#endif
+  return pointer;
+}
 
 }  // namespace
 
@@ -23,6 +41,8 @@ void* Allocator::allocate(size_t bytes) {
   const SizeClass size = size_class_of(bytes);
   {
     const std::lock_guard lock(mutex_);
+    used_ += size.bytes;
+    most_used_ = std::max(most_used_, used_);
     if (Block* block = free_[size.index]) {
       free_[size.index] = block->next;
       cached_ -= size.bytes;
@@ -31,26 +51,27 @@ void* Allocator::allocate(size_t bytes) {
   }
   const size_t wanted = kCaching ? size.bytes : bytes;
   try {
-    return ::operator new(wanted, kAlignment);
+    return fresh(wanted);
   } catch (const std::bad_alloc&) {
     trim();  // what is kept may be what is missing
   }
   try {
-    return ::operator new(wanted, kAlignment);
+    return fresh(wanted);
   } catch (const std::bad_alloc&) {
+    const std::lock_guard lock(mutex_);
+    used_ -= size.bytes;
     fail("[allocate] no memory for {} bytes on the host", bytes);
   }
 }
 
 void Allocator::deallocate(void* pointer, size_t bytes) noexcept {
   const SizeClass size = size_class_of(bytes);
-  if (kCaching) {
-    const std::lock_guard lock(mutex_);
-    if (cached_ + size.bytes <= kCacheLimit) {
-      free_[size.index] = ::new (pointer) Block{free_[size.index]};
-      cached_ += size.bytes;
-      return;
-    }
+  const std::lock_guard lock(mutex_);
+  used_ -= size.bytes;
+  if (kCaching && used_ + cached_ + size.bytes <= most_used_ + most_used_ / 4 + kSlack) {
+    free_[size.index] = ::new (pointer) Block{free_[size.index]};
+    cached_ += size.bytes;
+    return;
   }
   ::operator delete(pointer, kAlignment);
 }

@@ -89,13 +89,13 @@ void CpuBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const 
                    .c_stride = shape.out_c,
                    .epilogue = view});
   else if (winograd_fits(shape))
-    winograd_forward(shape, input, kernel, false, output, view);
+    winograd_forward(shape, input, weight, false, output, view);
   else if (pixelwise_fits(shape))
-    pixelwise_forward(shape, input, kernel, output, view);
+    pixelwise_forward(shape, input, weight, output, view);
   else if (direct_fits(shape))
-    direct_forward(shape, input, kernel, output, view);
+    direct_forward(shape, input, weight, output, view);
   else if (!shape.is_depthwise())
-    im2col_forward(shape, input, kernel, output, view);
+    im2col_forward(shape, input, weight, output, view);
   else {
     depthwise_forward(shape, input, kernel, output);
     if (!following.is_empty()) epilogue(y, following, y);
@@ -118,15 +118,15 @@ void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Te
                    .c_stride = shape.in_c,
                    .epilogue = view_of(sum)});
   } else if (shape.turns() && winograd_fits(shape.turned())) {
-    winograd_forward(shape.turned(), gradient, kernel, true, input_gradient, view_of(sum));
+    winograd_forward(shape.turned(), gradient, weight, true, input_gradient, view_of(sum));
   } else if (pixelwise_fits(shape)) {
-    pixelwise_backward_data(shape, gradient, kernel, input_gradient, view_of(sum).residual);
+    pixelwise_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
   } else if (direct_fits(shape)) {
-    direct_backward_data(shape, gradient, kernel, input_gradient, view_of(sum).residual);
+    direct_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
   } else if (shape.turns() && !shape.is_depthwise()) {
-    Workspace<float> turned(shape.weights());
-    turn_weights(shape, kernel, turned.data());
-    im2col_forward(shape.turned(), gradient, turned.data(), input_gradient, view_of(sum));
+    Tensor turned({shape.in_c, shape.kernel_h, shape.kernel_w, shape.out_c}, DType::float32);
+    turn_weights(shape, kernel, turned.data<float>());
+    im2col_forward(shape.turned(), gradient, turned, input_gradient, view_of(sum));
   } else {
     const auto backward_data = shape.is_depthwise() ? depthwise_backward_data : im2col_backward_data;
     backward_data(shape, gradient, kernel, input_gradient);

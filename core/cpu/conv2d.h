@@ -7,6 +7,17 @@
 
 namespace espalier::cpu {
 
+// What convolutions derive from their weights (Tensor::derived).
+enum DerivedWeights : int {
+  kPackedForPatches,
+  kWinograd,
+  kWinogradTurned,
+  kPackedForRows,
+  kPackedForRowsTurned,
+  kPackedForPixels,
+  kPackedForPixelsTurned,
+};
+
 // The numbers of one convolution: images (batch, in_h, in_w, in_c), kernels (out_c, kernel_h, kernel_w,
 // group_in), outputs (batch, out_h, out_w, out_c).
 struct ConvShape {
@@ -28,7 +39,7 @@ struct ConvShape {
 };
 
 // Through a matrix of patches, in blocks that stay in L2, and GEMM: any shape.
-void im2col_forward(const ConvShape& shape, const float* x, const float* weight, float* y,
+void im2col_forward(const ConvShape& shape, const float* x, const Tensor& weight, float* y,
                     const EpilogueView& epilogue = {});
 void im2col_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx);
 void im2col_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
@@ -37,24 +48,24 @@ void im2col_backward_weight(const ConvShape& shape, const float* x, const float*
 // With `turned`, forward computes the gradient of the input: `shape` is shape.turned() of the convolution
 // whose `weight` this is.
 bool winograd_fits(const ConvShape& shape);
-void winograd_forward(const ConvShape& shape, const float* x, const float* weight, bool turned, float* y,
+void winograd_forward(const ConvShape& shape, const float* x, const Tensor& weight, bool turned, float* y,
                       const EpilogueView& epilogue = {});
 void winograd_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
 
 // Products that read the images in place, a row of outputs at a time. REQUIRES: direct_fits(shape). `addend`,
 // of the shape of dx, may be null.
 bool direct_fits(const ConvShape& shape);
-void direct_forward(const ConvShape& shape, const float* x, const float* weight, float* y,
+void direct_forward(const ConvShape& shape, const float* x, const Tensor& weight, float* y,
                     const EpilogueView& epilogue);
-void direct_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx,
+void direct_backward_data(const ConvShape& shape, const float* dy, const Tensor& weight, float* dx,
                           const float* addend);
 void direct_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
 
 // Products over the batch, one for each pair of pixels. REQUIRES: pixelwise_fits(shape).
 bool pixelwise_fits(const ConvShape& shape);
-void pixelwise_forward(const ConvShape& shape, const float* x, const float* weight, float* y,
+void pixelwise_forward(const ConvShape& shape, const float* x, const Tensor& weight, float* y,
                        const EpilogueView& epilogue);
-void pixelwise_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx,
+void pixelwise_backward_data(const ConvShape& shape, const float* dy, const Tensor& weight, float* dx,
                              const float* addend);
 void pixelwise_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
 

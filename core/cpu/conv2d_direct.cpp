@@ -56,13 +56,16 @@ bool direct_fits(const ConvShape& s) {
   return s.groups == 1 && (s.dilation_w == 1 || s.kernel_w == 1) && s.out_w >= kLeastWidth;
 }
 
-void direct_forward(const ConvShape& s, const float* x, const float* weight, float* y,
+void direct_forward(const ConvShape& s, const float* x, const Tensor& weight, float* y,
                     const EpilogueView& epilogue) {
   const int64_t width = panel_width(), run = s.kernel_w * s.in_c, panel = s.depth() * width;
-  Workspace<float> packed(ceil_div(s.out_c, width) * panel);
-  for_each_chunk(ceil_div(s.out_c, width), 1, [&, to = packed.data()](int64_t i, int64_t, int64_t) {
-    pack_panel(weight + i * width * s.depth(), s.depth(), true, s.depth(),
-               std::min(width, s.out_c - i * width), to + i * panel);
+  const auto packed = weight.derived<Workspace<float>>(kPackedForRows, [&, from = weight.data<float>()] {
+    Workspace<float> made(ceil_div(s.out_c, width) * panel);
+    for_each_chunk(ceil_div(s.out_c, width), 1, [&, to = made.data()](int64_t i, int64_t, int64_t) {
+      pack_panel(from + i * width * s.depth(), s.depth(), true, s.depth(),
+                 std::min(width, s.out_c - i * width), to + i * panel);
+    });
+    return made;
   });
   const double row_products = static_cast<double>(s.out_w * s.weights());
   const int64_t rows = std::clamp<int64_t>(static_cast<int64_t>(kTaskProducts / row_products), 1, s.out_h);
@@ -84,7 +87,7 @@ void direct_forward(const ConvShape& s, const float* x, const float* weight, flo
                     .a = in + (p - begin) * s.stride_h * strip.row_floats,
                     .a_row = s.stride_w * s.in_c,
                     .a_segment = s.dilation_h * strip.row_floats,
-                    .b = packed.data(),
+                    .b = packed->data(),
                     .b_row = width,
                     .b_panel = panel,
                     .b_segment = run * width,
@@ -96,17 +99,21 @@ void direct_forward(const ConvShape& s, const float* x, const float* weight, flo
       1);
 }
 
-void direct_backward_data(const ConvShape& s, const float* dy, const float* weight, float* dx,
+void direct_backward_data(const ConvShape& s, const float* dy, const Tensor& weight, float* dx,
                           const float* addend) {
   const int64_t width = panel_width(), run = s.kernel_w * s.in_c, panel = s.out_c * width;
   const int64_t panels = ceil_div(run, width);
   // For each row of the window an out_c by run matrix.
-  Workspace<float> packed(s.kernel_h * panels * panel);
-  for_each_chunk(s.kernel_h * panels, 1, [&, to = packed.data()](int64_t i, int64_t, int64_t) {
-    const int64_t row = i / panels, column = i % panels * width;
-    pack_panel(weight + row * run + column, s.depth(), false, s.out_c, std::min(width, run - column),
-               to + i * panel);
-  });
+  const auto packed =
+      weight.derived<Workspace<float>>(kPackedForRowsTurned, [&, from = weight.data<float>()] {
+        Workspace<float> made(s.kernel_h * panels * panel);
+        for_each_chunk(s.kernel_h * panels, 1, [&, to = made.data()](int64_t i, int64_t, int64_t) {
+          const int64_t row = i / panels, column = i % panels * width;
+          pack_panel(from + row * run + column, s.depth(), false, s.out_c, std::min(width, run - column),
+                     to + i * panel);
+        });
+        return made;
+      });
   const Strip strip(s, 0, s.out_h);
   ThreadBuffers buffers(strip.floats());
   for_each_chunk(
@@ -122,7 +129,7 @@ void direct_backward_data(const ConvShape& s, const float* dy, const float* weig
                       .k = s.out_c,
                       .a = dy + (n * s.out_h + p) * s.out_w * s.out_c,
                       .a_row = s.out_c,
-                      .b = packed.data() + r * panels * panel,
+                      .b = packed->data() + r * panels * panel,
                       .b_row = width,
                       .b_panel = panel,
                       .c = sums + (p * s.stride_h + r * s.dilation_h) * strip.row_floats,

@@ -88,14 +88,19 @@ void scatter_patches(const ConvShape& s, const float* patches, int64_t group, in
 
 }  // namespace
 
-void im2col_forward(const ConvShape& s, const float* x, const float* weight, float* y,
+void im2col_forward(const ConvShape& s, const float* x, const Tensor& weight, float* y,
                     const EpilogueView& epilogue) {
   const int64_t block = block_pixels(s, s.pixels());
   ThreadBuffers buffers(block * s.depth());
-  std::vector<std::unique_ptr<PackedMatrix>> weights;
-  for (int64_t group = 0; group < s.groups; ++group)
-    weights.push_back(std::make_unique<PackedMatrix>(
-        MatrixView{weight + group * s.group_out * s.depth(), s.depth(), true}, s.depth(), s.group_out));
+  using Weights = std::vector<std::unique_ptr<PackedMatrix>>;  // one for each group
+  const auto weights = weight.derived<Weights>(kPackedForPatches, [&] {
+    Weights made;
+    for (int64_t group = 0; group < s.groups; ++group)
+      made.push_back(std::make_unique<PackedMatrix>(
+          MatrixView{weight.data<float>() + group * s.group_out * s.depth(), s.depth(), true}, s.depth(),
+          s.group_out));
+    return made;
+  });
   for_each_chunk(
       s.pixels(), block,
       [&](int64_t, int64_t begin, int64_t end) {
@@ -103,11 +108,11 @@ void im2col_forward(const ConvShape& s, const float* x, const float* weight, flo
         for (int64_t group = 0; group < s.groups; ++group) {
           gather_patches(s, x, group, begin, end, patches);
           const int64_t column = group * s.group_out, offset = begin * s.out_c + column;
-          weights[static_cast<size_t>(group)]->multiply({.m = end - begin,
-                                                         .a = {patches, s.depth()},
-                                                         .c = y + offset,
-                                                         .c_stride = s.out_c,
-                                                         .epilogue = epilogue.from(column, offset)});
+          (*weights)[static_cast<size_t>(group)]->multiply({.m = end - begin,
+                                                            .a = {patches, s.depth()},
+                                                            .c = y + offset,
+                                                            .c_stride = s.out_c,
+                                                            .epilogue = epilogue.from(column, offset)});
         }
       },
       1);

@@ -73,9 +73,10 @@ bool pixelwise_fits(const ConvShape& s) {
          s.in_h * s.in_w <= 4 * kMostPixels;
 }
 
-void pixelwise_forward(const ConvShape& s, const float* x, const float* weight, float* y,
+void pixelwise_forward(const ConvShape& s, const float* x, const Tensor& weight, float* y,
                        const EpilogueView& epilogue) {
-  const PackedTaps taps(s, weight, false);
+  const auto taps = weight.derived<PackedTaps>(kPackedForPixels,
+                                               [&] { return PackedTaps(s, weight.data<float>(), false); });
   const int64_t pixels = s.out_h * s.out_w, blocks = ceil_div(s.out_c, kBlock);
   for_each_chunk(
       pixels * blocks, 1,
@@ -86,7 +87,7 @@ void pixelwise_forward(const ConvShape& s, const float* x, const float* weight, 
                         .k = s.in_c,
                         .a_row = s.in_h * s.in_w * s.in_c,
                         .b_row = panel_width(),
-                        .b_panel = taps.panel(),
+                        .b_panel = taps->panel(),
                         .c = y + offset,
                         .c_row = pixels * s.out_c,
                         .epilogue = epilogue.from(column, offset)};
@@ -98,7 +99,7 @@ void pixelwise_forward(const ConvShape& s, const float* x, const float* weight, 
         }
         for_each_tap(s, p, [&](int64_t q, int64_t tap) {
           block.a = x + q * s.in_c;
-          block.b = taps.at(tap, column);
+          block.b = taps->at(tap, column);
           add_product(block, --left == 0);
           block.beta = 1.0f;
         });
@@ -106,9 +107,10 @@ void pixelwise_forward(const ConvShape& s, const float* x, const float* weight, 
       1);
 }
 
-void pixelwise_backward_data(const ConvShape& s, const float* dy, const float* weight, float* dx,
+void pixelwise_backward_data(const ConvShape& s, const float* dy, const Tensor& weight, float* dx,
                              const float* addend) {
-  const PackedTaps taps(s, weight, true);
+  const auto taps = weight.derived<PackedTaps>(kPackedForPixelsTurned,
+                                               [&] { return PackedTaps(s, weight.data<float>(), true); });
   const int64_t pixels = s.out_h * s.out_w, size = s.in_h * s.in_w * s.in_c;
   for_each_chunk(
       ceil_div(s.in_c, kBlock), 1,
@@ -129,9 +131,9 @@ void pixelwise_backward_data(const ConvShape& s, const float* dy, const float* w
                          .k = s.out_c,
                          .a = dy + p * s.out_c,
                          .a_row = pixels * s.out_c,
-                         .b = taps.at(tap, column),
+                         .b = taps->at(tap, column),
                          .b_row = panel_width(),
-                         .b_panel = taps.panel(),
+                         .b_panel = taps->panel(),
                          .c = dx + q * s.in_c + column,
                          .c_row = size,
                          .beta = 1.0f},

@@ -108,10 +108,12 @@ bool winograd_fits(const ConvShape& s) {
          s.in_c >= 8 && s.out_c >= 8;
 }
 
-void winograd_forward(const ConvShape& s, const float* x, const float* weight, bool turned, float* y,
+void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, bool turned, float* y,
                       const EpilogueView& epilogue) {
   const Tiles tiles(s);
-  const TransformedWeights weights(weight, s.in_c, s.out_c, turned);
+  const auto weights = weight.derived<TransformedWeights>(turned ? kWinogradTurned : kWinograd, [&] {
+    return TransformedWeights(weight.data<float>(), s.in_c, s.out_c, turned);
+  });
   const int64_t fitting = kBlockFloats / (kPoints * (s.in_c + s.out_c));
   const int64_t most = std::clamp(fitting, kLeastTiles, kMostTiles);
   // Blocks of equal size, at least eight of them where that leaves kLeastTiles.
@@ -133,9 +135,9 @@ void winograd_forward(const ConvShape& s, const float* x, const float* weight, b
                     .k = s.in_c,
                     .a = in + point * in_stride,
                     .a_row = s.in_c,
-                    .b = weights.point(point),
+                    .b = weights->point(point),
                     .b_row = panel_width(),
-                    .b_panel = weights.panel(),
+                    .b_panel = weights->panel(),
                     .c = out + point * out_stride,
                     .c_row = s.out_c});
         for (int64_t tile = begin; tile < end; ++tile) {

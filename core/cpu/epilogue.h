@@ -18,6 +18,14 @@ struct EpilogueView {
 
   bool clamps() const { return lowest > -std::numeric_limits<float>::infinity(); }
   bool is_empty() const { return !factor && !offset && !residual && !clamps(); }
+  // Of one element z in column `column`, `element` floats into the output.
+  float operator()(float z, int64_t column, int64_t element) const {
+    if (factor) z *= factor[column];
+    if (offset) z += offset[column];
+    if (residual) z += residual[element];
+    z = z < lowest ? lowest : z;
+    return z > highest ? highest : z;
+  }
   // The view for the part of the output that begins `columns` to the right and `elements` further on.
   EpilogueView from(int64_t columns, int64_t elements) const {
     return {factor ? factor + columns : nullptr, offset ? offset + columns : nullptr,

@@ -93,10 +93,11 @@ struct Panel {
 void gemm_serial(const GemmProblem& problem) {
   if (problem.m == 0 || problem.n == 0) return;
   // One row is a matrix-vector product, which need not turn B.
-  if (problem.m == 1 && problem.b.transposed && (!problem.a.transposed || problem.a.stride == 1) &&
-      problem.epilogue.is_empty()) {
+  if (problem.m == 1 && problem.b.transposed && (!problem.a.transposed || problem.a.stride == 1)) {
     multiply_row(problem.a.data, problem.b.data, problem.b.stride, problem.n, problem.k, problem.alpha,
                  problem.beta, problem.c);
+    for (int64_t j = 0; j < problem.n && !problem.epilogue.is_empty(); ++j)
+      problem.c[j] = problem.epilogue(problem.c[j], j, j);
     return;
   }
   alignas(64) float panel[kDepth * kWidest];

@@ -3,19 +3,23 @@
 #include <omp.h>
 
 #include <cstdint>
+#include <utility>
 
 #include "core/backend.h"
 
 namespace espalier::cpu {
 
-// Uninitialised scratch memory of one kernel call.
+// Uninitialised scratch memory of a kernel.
 template <typename T>
 class Workspace {
  public:
   explicit Workspace(int64_t count)
       : bytes_(static_cast<size_t>(count) * sizeof(T)),
         data_(static_cast<T*>(backend(Device::cpu).allocate(bytes_))) {}
-  ~Workspace() { backend(Device::cpu).deallocate(data_, bytes_); }
+  ~Workspace() {
+    if (data_ != nullptr) backend(Device::cpu).deallocate(data_, bytes_);
+  }
+  Workspace(Workspace&& other) noexcept : bytes_(other.bytes_), data_(std::exchange(other.data_, nullptr)) {}
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
 
