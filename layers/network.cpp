@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/io/json.h"
+#include "core/profile.h"
 
 namespace espalier::layers {
 
@@ -105,7 +106,11 @@ Variable Network::forward(const Variable& images, const ForwardContext& context)
     inputs.clear();
     for (int input : nodes_[i].inputs)
       inputs.push_back(input < 0 ? images : outputs[static_cast<size_t>(input)]);
-    outputs[i] = nodes_[i].layer->forward(inputs, context);
+    {
+      const profile::LayerScope scope(context.training ? "forward" : "inference", nodes_[i].type,
+                                      nodes_[i].layer->name());
+      outputs[i] = nodes_[i].layer->forward(inputs, context);
+    }
     for (int input : nodes_[i].inputs)
       if (input >= 0 && last_reader[static_cast<size_t>(input)] == i)
         outputs[static_cast<size_t>(input)] = Variable();
