@@ -16,6 +16,7 @@
 #include "apps/inspect.h"
 #include "apps/pipeline.h"
 #include "apps/predict.h"
+#include "apps/profile.h"
 #include "apps/stages.h"
 #include "apps/tables/table.h"
 #include "apps/text_table.h"
@@ -28,6 +29,7 @@
 #include "layers/models.h"
 #include "pruning/criterion.h"
 #include "training/evaluate.h"
+#include "training/paths.h"
 
 namespace espalier::apps {
 namespace {
@@ -93,9 +95,16 @@ void add_run(CLI::App& program, Common& common) {
       ->check(assignment_fault);
   app->add_flag("--resume", options->resume,
                 "continue the run in the folder, to the same bits as if it had never stopped");
+  auto trace = std::make_shared<std::string>();
+  auto by_layer = std::make_shared<bool>(false);
+  app->add_flag(
+      "--profile{}", *trace,
+      "print where the time went, operation by operation, and write a trace for chrome://tracing or "
+      "Perfetto: profile.json in the run's folder, or --profile=FILE");
+  app->add_flag("--profile-layers", *by_layer, "as --profile, layer by layer");
   common.add_to(*app);
   common.add_data_dir(*app);
-  app->callback([options, seed, &common] {
+  app->callback([=, &common] {
     common.apply();
     options->seed = *seed;
     options->device = device_from_name(common.device);
@@ -105,12 +114,22 @@ void add_run(CLI::App& program, Common& common) {
     std::signal(SIGTERM, on_signal);
     std::signal(SIGXFSZ,
                 SIG_IGN);  // a file past the size limit is then an error of the write, as a full disk is
+    const bool profiled = app->count("--profile") > 0 || *by_layer;
+    if (profiled) profile::start();
+    std::optional<Interrupted> stopped;
     try {
       run(*options, interrupted);
-    } catch (const Interrupted& stopped) {
-      fail("{}; everything is saved in {}: continue by adding --resume to the same command", stopped.what(),
-           options->out.string());
+    } catch (const Interrupted& interruption) {
+      stopped = interruption;
     }
+    if (profiled) {
+      const profile::Recording recording = profile::stop();
+      print(profile_table(recording, *by_layer));
+      write_trace(trace->empty() ? paths::profile(options->out) : std::filesystem::path(*trace), recording);
+    }
+    if (stopped)
+      fail("{}; everything is saved in {}: continue by adding --resume to the same command", stopped->what(),
+           options->out.string());
     print(fmt::format("Done: {}\n", options->out.string()));
   });
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/profile.h"
 #include "core/random.h"
 #include "datasets/mixup.h"
 
@@ -161,6 +162,7 @@ bool Loader::next(Batch& batch) {
   State& state = *state_;
   check(state.started, "[loader] next() before start()");
   if (state.position == state.batches) return false;
+  const profile::Scope scope("loader", "wait");
   const bool ahead = state.options.prefetch > 0;
   const Batch host = ahead ? state.take() : *state.prepare(state.position, {});
   if (!ahead) ++state.position;

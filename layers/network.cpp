@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/io/json.h"
+#include "core/profile.h"
 #include "layers/fusion.h"
 
 namespace espalier::layers {
@@ -124,6 +125,8 @@ Variable Network::forward(const Variable& images, const ForwardContext& context)
 
 Variable Network::forward(const Step& step, std::vector<Variable> inputs, const ForwardContext& context) {
   Layer& layer = *nodes_[step.layer].layer;
+  const profile::LayerScope scope(context.training ? "forward" : "inference", nodes_[step.layer].type,
+                                  layer.name());
   if (step.tail.empty()) return layer.forward(inputs, context);
   ops::Tail tail;
   if (step.has_residual) {

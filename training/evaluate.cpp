@@ -1,6 +1,7 @@
 #include "training/evaluate.h"
 
 #include "core/ops.h"
+#include "core/profile.h"
 #include "datasets/loader.h"
 #include "training/stage.h"
 
@@ -33,6 +34,7 @@ Evaluation evaluate(layers::Network& network, const std::shared_ptr<const datase
   check(data->classes() == network.classes(),
         "[evaluate] network '{}' tells {} classes apart; the data has {}", network.name(), network.classes(),
         data->classes());
+  const profile::Scope scope("evaluation", "evaluate");
   const NoGradient no_gradient;
   datasets::Loader loader(data, {.batch_size = batch_size, .device = device});
   loader.start(0);

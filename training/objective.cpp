@@ -1,6 +1,7 @@
 #include "training/objective.h"
 
 #include "core/error.h"
+#include "core/profile.h"
 #include "training/model.h"
 
 namespace espalier {
@@ -21,6 +22,7 @@ Objective::Objective(const ObjectiveOptions& options, const layers::Network& stu
 }
 
 ops::CrossEntropy Objective::operator()(const Variable& logits, const datasets::Batch& batch) {
+  const profile::Scope scope("loss", "objective");
   ops::CrossEntropy result = ops::cross_entropy(logits, batch.labels, options_.label_smoothing);
   if (batch.other_labels.defined()) {
     const Variable other = ops::cross_entropy(logits, batch.other_labels, options_.label_smoothing).loss;

@@ -4,7 +4,8 @@
 #include <string>
 
 // Where a run keeps its files: the one place that composes their names.
-//   <run>/recipe.toml, metrics.jsonl, summary.json, model.safetensors, model.esp, log.txt
+//   <run>/recipe.toml, metrics.jsonl, summary.json, model.safetensors, model.esp, log.txt,
+//   profile.json
 //   <run>/<k>-<stage>/model.safetensors, masks.safetensors, codebooks.safetensors, metrics.jsonl,
 //   checkpoint.safetensors, best.safetensors,
 //     done.json
@@ -17,6 +18,9 @@ inline Path recipe(const Path& run) {
 }
 inline Path summary(const Path& run) {
   return run / "summary.json";
+}
+inline Path profile(const Path& run) {
+  return run / "profile.json";
 }
 inline Path log(const Path& run) {
   return run / "log.txt";

@@ -8,6 +8,7 @@
 #include "core/io/json.h"
 #include "core/io/safetensors.h"
 #include "core/ops.h"
+#include "core/profile.h"
 #include "datasets/loader.h"
 #include "training/evaluate.h"
 #include "training/layer_values.h"
@@ -132,6 +133,7 @@ class Training {
 
   // A step of the optimizer over `accumulate` batches, or what is left of the epoch.
   void step(datasets::Batch& batch) {
+    const profile::Scope scope("training", "step");
     const double rate = learning_rate(steps_taken());
     int64_t batches = 0, images = 0;
     do {
@@ -244,6 +246,7 @@ class Training {
   }
 
   void save() {
+    const profile::Scope scope("training", "checkpoint");
     shared_->materialise();
     TensorFile file;
     put_model(file);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/backend.h"
+#include "core/profile.h"
 
 namespace espalier {
 
@@ -11,7 +12,8 @@ struct Variable::State {
   Tensor value;
   Tensor gradient;
   bool requires_gradient = false;
-  std::string_view operation;  // empty for a leaf
+  std::string_view operation;          // empty for a leaf
+  const std::string* layer = nullptr;  // that recorded it, while profiling
   std::vector<Variable> inputs;
   Backward backward;
 
@@ -57,6 +59,7 @@ Variable Variable::result(std::string_view operation, Tensor value, std::vector<
     if (!input.requires_gradient()) continue;
     output.state_->requires_gradient = true;
     output.state_->operation = operation;
+    output.state_->layer = profile::current_layer();
     output.state_->inputs = std::move(inputs);
     output.state_->backward = std::move(backward);
     break;
@@ -113,6 +116,7 @@ void Variable::backward() {
         "[backward] the variable does not depend on anything that requires a gradient");
   check(value().numel() == 1, "[backward] starts from a scalar; this variable has shape {}",
         shape().to_string());
+  const profile::Scope whole("backward", "tape");
 
   // Depth first, without recursion: `order` ends with this variable and has every input before its users.
   std::vector<Variable> order;
@@ -140,7 +144,10 @@ void Variable::backward() {
     const Backward pass = std::exchange(state.backward, nullptr);
     check(pass != nullptr, "[backward] the graph behind [{}] was already freed by an earlier backward()",
           state.operation);
-    if (gradient.defined()) pass(gradient);
+    if (gradient.defined()) {
+      const profile::Scope scope("backward", state.operation, state.layer);
+      pass(gradient);
+    }
     const std::vector<Variable> inputs = std::exchange(state.inputs, {});
   }
 }

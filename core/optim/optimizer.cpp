@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/profile.h"
 
 namespace espalier {
 namespace {
@@ -151,6 +152,7 @@ const Tensor* Optimizer::mask_of(const Parameter& parameter) const {
 }
 
 void Optimizer::step(double learning_rate, double gradient_factor) {
+  const profile::Scope scope("optimizer", options_.kind);
   ++steps_;
   if (options_.clip_norm > 0) {
     const double norm = gradient_factor * gradient_norm();
