@@ -1,10 +1,13 @@
 #pragma once
 
+#include <fmt/core.h>
+
 #include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace espalier {
 
@@ -40,3 +43,11 @@ class Shape {
 };
 
 }  // namespace espalier
+
+template <>
+struct fmt::formatter<espalier::Shape> : fmt::formatter<std::string_view> {
+  template <typename Context>
+  auto format(const espalier::Shape& shape, Context& context) const {
+    return fmt::formatter<std::string_view>::format(shape.to_string(), context);
+  }
+};

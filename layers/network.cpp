@@ -96,7 +96,7 @@ Variable Network::forward(const Variable& images, const ForwardContext& context)
   const Shape& shape = images.shape();
   check(shape.rank() == 4 && std::equal(image_.begin(), image_.end(), shape.begin() + 1),
         "[network] '{}' takes images (N, {}, {}, {}); these are {}", name_, image_[0], image_[1], image_[2],
-        shape.to_string());
+        shape);
   const bool fuse = context.fuse && context.outputs == nullptr;
   const std::vector<Step> plain = fuse ? std::vector<Step>() : one_by_one(nodes_);
   const std::vector<Step>& order = fuse ? steps(context.training) : plain;

@@ -93,7 +93,7 @@ void Variable::clear_gradient() {
 void Variable::replace_gradient(Tensor gradient) const {
   if (!requires_gradient()) return;
   check(gradient.shape() == shape(), "[autograd] a gradient of shape {} for a value of shape {}",
-        gradient.shape().to_string(), shape().to_string());
+        gradient.shape(), shape());
   state_->gradient = std::move(gradient);
 }
 
@@ -104,7 +104,7 @@ void Variable::accumulate(Tensor gradient) const {
     return;
   }
   check(gradient.shape() == shape(), "[autograd] a gradient of shape {} for a value of shape {}",
-        gradient.shape().to_string(), shape().to_string());
+        gradient.shape(), shape());
   // Out of place: the first comer may share its storage with another variable's gradient (y = a + b).
   Tensor total(shape(), value().dtype(), value().device());
   total.backend().binary(BinaryOp::add, state_->gradient, gradient, total);
@@ -114,8 +114,7 @@ void Variable::accumulate(Tensor gradient) const {
 void Variable::backward() {
   check(defined() && requires_gradient(),
         "[backward] the variable does not depend on anything that requires a gradient");
-  check(value().numel() == 1, "[backward] starts from a scalar; this variable has shape {}",
-        shape().to_string());
+  check(value().numel() == 1, "[backward] starts from a scalar; this variable has shape {}", shape());
   const profile::Scope whole("backward", "tape");
 
   // Depth first, without recursion: `order` ends with this variable and has every input before its users.

@@ -88,7 +88,7 @@ void CpuBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const 
                    .c = output,
                    .c_stride = shape.out_c,
                    .epilogue = view});
-  else if (winograd_fits(shape))
+  else if (winograd_pays(shape))
     winograd_forward(shape, input, weight, false, output, view);
   else if (pixelwise_fits(shape))
     pixelwise_forward(shape, input, weight, output, view);
@@ -117,7 +117,7 @@ void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Te
                    .c = input_gradient,
                    .c_stride = shape.in_c,
                    .epilogue = view_of(sum)});
-  } else if (shape.turns() && winograd_fits(shape.turned())) {
+  } else if (shape.turns() && winograd_pays(shape.turned())) {
     winograd_forward(shape.turned(), gradient, weight, true, input_gradient, view_of(sum));
   } else if (pixelwise_fits(shape)) {
     pixelwise_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
@@ -147,7 +147,7 @@ void CpuBackend::conv2d_backward_weight(const Tensor& x, const Tensor& dy, Tenso
                    .b = {input, shape.in_c},
                    .c = kernel_gradient,
                    .c_stride = shape.in_c});
-  else if (winograd_fits(shape))
+  else if (winograd_pays(shape, true))
     winograd_backward_weight(shape, input, gradient, kernel_gradient);
   else if (pixelwise_fits(shape))
     pixelwise_backward_weight(shape, input, gradient, kernel_gradient);

@@ -44,10 +44,12 @@ void im2col_forward(const ConvShape& shape, const float* x, const Tensor& weight
 void im2col_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx);
 void im2col_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
 
-// Winograd's minimal filtering, F(4x4, 3x3), and F(3x3, 4x4) for the weights. REQUIRES: winograd_fits(shape).
+// Winograd's minimal filtering, F(4x4, 3x3), and F(3x3, 4x4) for the weights. REQUIRES: a 3x3 window, stride
+// and dilation 1, one group.
 // With `turned`, forward computes the gradient of the input: `shape` is shape.turned() of the convolution
 // whose `weight` this is.
-bool winograd_fits(const ConvShape& shape);
+// Whether the shape is one of these and it is faster than to multiply directly.
+bool winograd_pays(const ConvShape& shape, bool for_weights = false);
 void winograd_forward(const ConvShape& shape, const float* x, const Tensor& weight, bool turned, float* y,
                       const EpilogueView& epilogue = {});
 void winograd_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);

@@ -28,7 +28,9 @@ struct Tiling {
 
 Tiling tiling_of(int64_t m, int64_t n, int64_t k) {
   const double products = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-  const auto wanted = static_cast<int64_t>(std::min<double>(kMostTiles, products / kTileProducts));
+  // One row waits for the matrix's way from memory, which every thread has its own of.
+  const double tile = m == 1 ? kTileProducts / 16 : kTileProducts;
+  const auto wanted = static_cast<int64_t>(std::min<double>(kMostTiles, products / tile));
   int64_t m_parts = 1, n_parts = 1;
   while (m_parts * n_parts < wanted) {
     const int64_t m_next = m / (2 * m_parts), n_next = n / (2 * n_parts);

@@ -18,7 +18,7 @@ Variable batch_norm(const Variable& x, const Variable& scale, const Variable& sh
        {scale.shape(), shift.shape(), state.running_mean.shape(), state.running_variance.shape()})
     check(given == channels,
           "[batch_norm] scale, shift and running statistics need shape {} for an input {}; one has {}",
-          channels.to_string(), x.shape().to_string(), given.to_string());
+          channels, x.shape(), given);
   check_residual("batch_norm", tail, x.shape());
   const Tensor residual = tail.residual.defined() ? tail.residual.value() : Tensor();
   Tensor y = like(x);
@@ -32,7 +32,7 @@ Variable batch_norm(const Variable& x, const Variable& scale, const Variable& sh
     return Variable(y);
   }
   check(x.shape().rows() > 1, "[batch_norm] needs more than one value per channel to train on; input {}",
-        x.shape().to_string());
+        x.shape());
   BatchNormOptions with_activation = options;
   with_activation.activation = tail.activation;
   Tensor mean = like(scale), inverse_std = like(scale);

@@ -14,6 +14,11 @@ inline Tensor like(const Variable& x) {
   return like(x, x.shape());
 }
 
+// For messages; that of an undefined variable is a scalar's.
+inline Shape shape_of(const Variable& x) {
+  return x.defined() ? x.shape() : Shape();
+}
+
 // Of a linear operation's bias and tail. Throws Error for parts that do not fit an output of shape `y`.
 Epilogue epilogue_of(std::string_view operation, const Variable& bias, const Tail& tail, const Shape& y);
 // The gradient before the tail's activation, from the output and its gradient; passes on what is the

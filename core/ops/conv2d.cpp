@@ -7,10 +7,10 @@ namespace espalier::ops {
 Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& options) {
   check(x.rank() == 4 && weight.rank() == 4,
         "[conv2d] input of shape {} and weight of shape {}; expected (N, H, W, C) and (O, R, S, C / groups)",
-        x.to_string(), weight.to_string());
+        x, weight);
   check(options.groups >= 1 && weight[0] % options.groups == 0 && x[3] == weight[3] * options.groups,
-        "[conv2d] input has {} channels; weight {} in {} groups expects {}", x[3], weight.to_string(),
-        options.groups, weight[3] * options.groups);
+        "[conv2d] input has {} channels; weight {} in {} groups expects {}", x[3], weight, options.groups,
+        weight[3] * options.groups);
   std::array<int64_t, 2> extent;
   for (int axis : {0, 1})
     extent[axis] = window_extent("conv2d", x[axis + 1],

@@ -5,8 +5,7 @@ namespace espalier::ops {
 namespace {
 
 void check_same_shape(std::string_view operation, const Variable& a, const Variable& b) {
-  check(a.shape() == b.shape(), "[{}] shapes {} and {} differ", operation, a.shape().to_string(),
-        b.shape().to_string());
+  check(a.shape() == b.shape(), "[{}] shapes {} and {} differ", operation, a.shape(), b.shape());
 }
 
 }  // namespace

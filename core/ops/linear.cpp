@@ -6,8 +6,7 @@ namespace espalier::ops {
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias, const Tail& tail) {
   const Shape &xs = x.shape(), &ws = weight.shape();
   check(xs.rank() == 2 && ws.rank() == 2 && xs[1] == ws[1],
-        "[linear] input of shape {} and weight of shape {}; expected (N, I) and (O, I)", xs.to_string(),
-        ws.to_string());
+        "[linear] input of shape {} and weight of shape {}; expected (N, I) and (O, I)", xs, ws);
   Tensor y = like(x, {xs[0], ws[0]});
   y.backend().gemm(x.value(), weight.value(), y, {.transpose_b = true},
                    epilogue_of("linear", bias, tail, y.shape()));
@@ -31,7 +30,7 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias,
 Variable matmul(const Variable& a, const Variable& b) {
   const Shape &as = a.shape(), &bs = b.shape();
   check(as.rank() == 2 && bs.rank() == 2 && as[1] == bs[0],
-        "[matmul] {} times {}; expected (M, K) times (K, N)", as.to_string(), bs.to_string());
+        "[matmul] {} times {}; expected (M, K) times (K, N)", as, bs);
   Tensor y = like(a, {as[0], bs[1]});
   y.backend().gemm(a.value(), b.value(), y, {});
   return Variable::result("matmul", y, {a, b}, [a, b](const Tensor& dy) {

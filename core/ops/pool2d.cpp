@@ -20,7 +20,7 @@ Variable pool2d(PoolOp op, const Variable& x, const Pool2dOptions& options) {
 }  // namespace
 
 Shape pool2d_shape(const Shape& x, const Pool2dOptions& options) {
-  check(x.rank() == 4, "[pool2d] input of shape {}; expected (N, H, W, C)", x.to_string());
+  check(x.rank() == 4, "[pool2d] input of shape {}; expected (N, H, W, C)", x);
   std::array<int64_t, 2> extent;
   for (int axis : {0, 1}) {
     check(options.padding[axis] * 2 <= options.kernel[axis],
@@ -44,8 +44,7 @@ Variable average_pool2d(const Variable& x, const Pool2dOptions& options) {
 
 Variable global_average_pool2d(const Variable& x) {
   const Shape& shape = x.shape();
-  check(shape.rank() == 4, "[global_average_pool2d] input of shape {}; expected (N, H, W, C)",
-        shape.to_string());
+  check(shape.rank() == 4, "[global_average_pool2d] input of shape {}; expected (N, H, W, C)", shape);
   const std::array<int, 2> whole = {static_cast<int>(shape[1]), static_cast<int>(shape[2])};
   return reshape(average_pool2d(x, {.kernel = whole, .stride = whole}), {shape[0], shape[3]});
 }

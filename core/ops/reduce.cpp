@@ -23,7 +23,7 @@ Variable sum(const Variable& x) {
 }
 
 Variable mean(const Variable& x) {
-  check(x.value().numel() > 0, "[mean] of no elements; shape {}", x.shape().to_string());
+  check(x.value().numel() > 0, "[mean] of no elements; shape {}", x.shape());
   return scaled_sum("mean", x, 1.0 / static_cast<double>(x.value().numel()));
 }
 

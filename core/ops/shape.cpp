@@ -11,7 +11,7 @@ Variable concat(const std::vector<Variable>& inputs) {
   for (const Variable& input : inputs) {
     const Shape& shape = input.shape();
     check(shape.rank() == first.rank() && std::equal(shape.begin(), shape.end() - 1, first.begin()),
-          "[concat] shapes {} and {} differ before the last axis", first.to_string(), shape.to_string());
+          "[concat] shapes {} and {} differ before the last axis", first, shape);
     columns += shape.columns();
   }
   std::vector<int64_t> extents(first.begin(), first.end());

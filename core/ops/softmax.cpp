@@ -26,9 +26,9 @@ Variable log_softmax(const Variable& x) {
 CrossEntropy cross_entropy(const Variable& logits, const Tensor& labels, double label_smoothing) {
   const Shape& shape = logits.shape();
   check(shape.rank() == 2 && labels.dtype() == DType::int32 && labels.shape() == Shape{shape[0]},
-        "[cross_entropy] logits {} and labels {} of {}; expected (N, C) and (N) of int32", shape.to_string(),
-        labels.shape().to_string(), name(labels.dtype()));
-  check(shape.numel() > 0, "[cross_entropy] logits {} hold nothing", shape.to_string());
+        "[cross_entropy] logits {} and labels {} of {}; expected (N, C) and (N) of int32", shape,
+        labels.shape(), name(labels.dtype()));
+  check(shape.numel() > 0, "[cross_entropy] logits {} hold nothing", shape);
   check(label_smoothing >= 0 && label_smoothing < 1,
         "[cross_entropy] label smoothing {}; expected one in [0, 1)", label_smoothing);
   Tensor loss = like(logits, Shape{}), probabilities = like(logits);
@@ -45,7 +45,7 @@ CrossEntropy cross_entropy(const Variable& logits, const Tensor& labels, double 
 
 Variable gather(const Variable& table, const Tensor& codes) {
   check(table.shape().rank() == 1 && codes.dtype() == DType::int32,
-        "[gather] table of shape {} and codes of {}; expected (K) and int32", table.shape().to_string(),
+        "[gather] table of shape {} and codes of {}; expected (K) and int32", table.shape(),
         name(codes.dtype()));
   Tensor y = like(table, codes.shape());
   y.backend().gather(table.value(), codes, y);

@@ -4,7 +4,7 @@ namespace espalier::ops {
 
 void check_residual(std::string_view operation, const Tail& tail, const Shape& y) {
   check(!tail.residual.defined() || tail.residual.shape() == y, "[{}] residual of shape {}; expected {}",
-        operation, tail.residual.defined() ? tail.residual.shape().to_string() : "", y.to_string());
+        operation, shape_of(tail.residual), y);
   check(!tail.activation || *tail.activation == UnaryOp::relu || *tail.activation == UnaryOp::relu6,
         "[{}] a tail's activation can only be relu or relu6", operation);
 }
@@ -13,10 +13,10 @@ Epilogue epilogue_of(std::string_view operation, const Variable& bias, const Tai
   check_residual(operation, tail, y);
   const Shape channels{y.columns()};
   check(!bias.defined() || bias.shape() == channels, "[{}] bias of shape {}; expected {}", operation,
-        bias.defined() ? bias.shape().to_string() : "", channels.to_string());
+        shape_of(bias), channels);
   check(tail.factor.defined() == tail.offset.defined() &&
             (!tail.factor.defined() || (tail.factor.shape() == channels && tail.offset.shape() == channels)),
-        "[{}] a tail's factor and offset go together and need shape {}", operation, channels.to_string());
+        "[{}] a tail's factor and offset go together and need shape {}", operation, channels);
   Epilogue epilogue{tail.factor, tail.offset, tail.residual.defined() ? tail.residual.value() : Tensor(),
                     tail.activation};
   if (!bias.defined()) return epilogue;
