@@ -29,6 +29,11 @@ Backend& backend(Device device) {
   fail("[backend] unknown device {}", static_cast<int>(device));
 }
 
+void Backend::set_precision(Precision precision) {
+  check(precision == Precision::float32, "[backend] {} multiplies in float32 alone, not in {}",
+        name(device()), name(precision));
+}
+
 void Backend::fill(Tensor&, double) {
   missing("fill", device());
 }

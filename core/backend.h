@@ -43,6 +43,10 @@ class Backend {
   virtual Device device() const = 0;
   virtual std::string description() const = 0;  // what it computes on, in a few words for people
 
+  // Every device starts with its own precision. Throws Error for one that it does not have.
+  virtual Precision precision() const { return Precision::float32; }
+  virtual void set_precision(Precision precision);
+
   // Memory. allocate() returns 64-byte aligned memory or throws Error; it may be called from any thread.
   virtual void* allocate(size_t bytes) = 0;
   virtual void deallocate(void* pointer, size_t bytes) noexcept = 0;

@@ -13,12 +13,6 @@
 
 namespace espalier::cuda {
 
-struct CudaOptions {
-  // Matrix products and convolutions of float32 may round their factors to 10 bits of mantissa, which tensor
-  // cores multiply several times faster. Off, results agree with the CPU's to float32 rounding.
-  bool tf32 = false;
-};
-
 // The first CUDA device: cuBLAS for products, cuDNN for convolutions, own kernels for the rest. All work goes
 // to one stream and is asynchronous to the host, which waits in copy_to_host() and synchronize() alone. Every
 // result has the same bits in every run. One thread at a time may call it, except allocate() and
@@ -26,10 +20,13 @@ struct CudaOptions {
 class CudaBackend final : public Backend {
  public:
   // Throws Error, saying why, when there is none or it cannot be used.
-  explicit CudaBackend(const CudaOptions& options = {});
+  CudaBackend();
 
   Device device() const override { return Device::cuda; }
   std::string description() const override { return description_; }
+  // tf32 from the start, where the device's tensor cores have it (compute capability 8.0).
+  Precision precision() const override { return precision_; }
+  void set_precision(Precision precision) override;
   Allocator::Statistics memory() const { return allocator_.statistics(); }
 
   void* allocate(size_t bytes) override;
@@ -84,11 +81,14 @@ class CudaBackend final : public Backend {
   void apply_mask(Tensor& weight, const Tensor& mask) override;
 
  private:
+  bool has_tf32() const;
   // Waits for the stream, then throws what a kernel could not.
   void wait(std::string_view operation);
   Workspace<double> workspace(int64_t doubles) { return {allocator_, static_cast<size_t>(doubles)}; }
 
+  cudaDeviceProp properties_;
   std::string description_;
+  Precision precision_ = Precision::float32;
   Stream stream_;
   Allocator allocator_;
   CublasHandle cublas_;

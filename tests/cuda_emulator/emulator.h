@@ -15,6 +15,7 @@ namespace espalier::cuda_emulator {
 struct Options {
   uint64_t seed = 1;                  // orders the blocks, warps and lanes of kernels
   size_t capacity = size_t{1} << 30;  // bytes of device memory
+  int compute_capability = 80;        // of the device, 10 times major + minor
   // true: queued work runs only when the host waits for it, as late as CUDA allows. false: at every call, a
   // draw decides whether some stream goes ahead. The first shows a missing wait before a read, the second one
   // before an overwrite.
