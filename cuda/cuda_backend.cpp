@@ -35,6 +35,7 @@ CudaBackend::CudaBackend()
       cudnn_(make_cudnn(stream_)),
       fault_memory_(make_pinned_memory(sizeof(kernels::LabelFault))),
       fault_(::new (static_cast<void*>(fault_memory_)) kernels::LabelFault),
+      uploads_(stream_),
       staging_(stream_),
       convolutions_(cudnn_, allocator_) {
   set_precision(has_tf32() ? Precision::tf32 : Precision::float32);
@@ -77,6 +78,14 @@ void CudaBackend::copy(void* destination, const void* source, size_t bytes) {
 
 void CudaBackend::synchronize() {
   wait("synchronize");
+}
+
+void CudaBackend::reserve_uploads() {
+  uploads_.reserve();
+}
+
+void CudaBackend::upload(void* destination, const void* source, size_t bytes) {
+  uploads_.upload(destination, source, bytes);
 }
 
 void CudaBackend::wait(std::string_view operation) {

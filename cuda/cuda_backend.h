@@ -10,12 +10,13 @@
 #include "cuda/kernels/softmax.h"
 #include "cuda/staging.h"
 #include "cuda/table.h"
+#include "cuda/uploads.h"
 
 namespace espalier::cuda {
 
-// The first CUDA device: cuBLAS for products, cuDNN for convolutions, own kernels for the rest. All work goes
-// to one stream and is asynchronous to the host, which waits in copy_to_host() and synchronize() alone. Every
-// result has the same bits in every run. One thread at a time may call it, except allocate() and
+// The first CUDA device: cuBLAS for products, cuDNN for convolutions, own kernels for the rest. All work but
+// uploads goes to one stream and is asynchronous to the host, which waits in copy_to_host() and synchronize()
+// alone. Every result has the same bits in every run. One thread at a time may call it, except allocate() and
 // deallocate().
 class CudaBackend final : public Backend {
  public:
@@ -35,6 +36,8 @@ class CudaBackend final : public Backend {
   void copy_to_host(void* destination, const void* source, size_t bytes) override;
   void copy(void* destination, const void* source, size_t bytes) override;
   void synchronize() override;
+  void reserve_uploads() override;
+  void upload(void* destination, const void* source, size_t bytes) override;
 
   void fill(Tensor& y, double value) override;
   void axpby(double alpha, const Tensor& x, double beta, Tensor& y) override;
@@ -73,6 +76,8 @@ class CudaBackend final : public Backend {
                      Tensor& probabilities, Tensor& correct) override;
   void cross_entropy_backward(const Tensor& probabilities, const Tensor& labels, double smoothing,
                               const Tensor& dloss, Tensor& dlogits) override;
+  void add_to_totals(const Tensor& loss, const Tensor& correct, int64_t images, int64_t batch,
+                     Tensor& totals) override;
   void gather(const Tensor& table, const Tensor& codes, Tensor& y) override;
   void scatter_add(const Tensor& dy, const Tensor& codes, Tensor& dtable) override;
   void sgd_step(std::span<const SgdUpdate> updates, const SgdOptions& options) override;
@@ -95,6 +100,7 @@ class CudaBackend final : public Backend {
   CudnnHandle cudnn_;
   PinnedMemory fault_memory_;
   kernels::LabelFault* fault_;
+  Uploads uploads_;
   Staging staging_;  // waits for the stream before what stands above it goes
   Table<kernels::SgdRow> sgd_table_{allocator_, staging_};
   Table<kernels::AdamRow> adam_table_{allocator_, staging_};

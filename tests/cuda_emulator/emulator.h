@@ -47,7 +47,8 @@ std::string to_string(const Live& live);  // "2 allocations (512 bytes), 1 strea
 // barrier, descriptors that contradict each other, … A planned failure is not a fault.
 std::vector<std::string> take_faults();
 
-// Kernels launched since reset().
+// Kernels launched since reset(), and those of them that have run.
 uint64_t launches();
+uint64_t finished_launches();
 
 }  // namespace espalier::cuda_emulator
