@@ -61,6 +61,7 @@ std::string assignment_fault(const std::string& text) {
 // Options that several commands share.
 struct Common {
   std::string device = "cpu";
+  std::string precision;
   std::string data_dir;
   int threads = 0;
 
@@ -69,6 +70,10 @@ struct Common {
                    "cpu, cuda, or reference (slow, plain kernels); see `espalier devices`")
         ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
         ->capture_default_str();
+    app.add_option("--precision", precision,
+                   "float32 or tf32: what matrix products and convolutions round their factors to; unless "
+                   "given float32, and tf32 on CUDA devices that have it")
+        ->check(CLI::IsMember({"float32", "tf32"}));
     app.add_option("--threads", threads, "how many threads to use; all cores unless given")
         ->check(CLI::Range(1, 1024));
   }
@@ -78,6 +83,7 @@ struct Common {
   }
   void apply() const {
     if (threads > 0) omp_set_num_threads(threads);
+    if (!precision.empty()) backend(device_from_name(device)).set_precision(precision_from_name(precision));
   }
 };
 

@@ -42,11 +42,14 @@ void Console::line(const std::string& text) {
   log_->info("{}", text);
 }
 
+bool Console::wants_progress() {
+  const std::lock_guard lock(mutex_);
+  return terminal_ && std::chrono::steady_clock::now() - drawn_ >= std::chrono::milliseconds(100);
+}
+
 void Console::progress(const Progress& now) {
   const std::lock_guard lock(mutex_);
-  const auto time = std::chrono::steady_clock::now();
-  if (!terminal_ || time - drawn_ < std::chrono::milliseconds(100)) return;
-  drawn_ = time;
+  drawn_ = std::chrono::steady_clock::now();
   constexpr int64_t kWidth = 24;
   const int64_t filled = kWidth * now.batch / now.batches;
   std::string bar;

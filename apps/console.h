@@ -18,6 +18,7 @@ class Console final : public Reporter {
   explicit Console(const std::filesystem::path& log);
   ~Console() override;
   void line(const std::string& text) override;
+  bool wants_progress() override;  // on a terminal, ten times a second
   void progress(const Progress& progress) override;
 
  private:

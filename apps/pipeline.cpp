@@ -210,11 +210,17 @@ class Pipeline {
     }
     write_file(paths::metrics(options_.out), metrics);
     write_file(paths::model(options_.out), read_file(paths::model(folder(recipe_.stages.size()))));
-    const json summary = {{"espalier", version()},     {"commit", commit()},
-                          {"machine", machine()},      {"device", std::string(name(options_.device))},
-                          {"recipe", recipe_.name},    {"model", model_name_},
-                          {"data", recipe_.data_name}, {"seed", recipe_.seed},
-                          {"settings", recipe_.text},  {"stages", rows_}};
+    const json summary = {{"espalier", version()},
+                          {"commit", commit()},
+                          {"machine", machine()},
+                          {"device", std::string(name(options_.device))},
+                          {"precision", std::string(name(backend(options_.device).precision()))},
+                          {"recipe", recipe_.name},
+                          {"model", model_name_},
+                          {"data", recipe_.data_name},
+                          {"seed", recipe_.seed},
+                          {"settings", recipe_.text},
+                          {"stages", rows_}};
     write_file(paths::summary(options_.out), summary.dump(1) + "\n");
     return summary;
   }

@@ -29,6 +29,11 @@ Backend& backend(Device device) {
   fail("[backend] unknown device {}", static_cast<int>(device));
 }
 
+void Backend::set_precision(Precision precision) {
+  check(precision == Precision::float32, "[backend] {} multiplies in float32 alone, not in {}",
+        name(device()), name(precision));
+}
+
 void Backend::fill(Tensor&, double) {
   missing("fill", device());
 }
@@ -111,6 +116,9 @@ void Backend::cross_entropy(const Tensor&, const Tensor&, double, Tensor&, Tenso
 }
 void Backend::cross_entropy_backward(const Tensor&, const Tensor&, double, const Tensor&, Tensor&) {
   missing("cross_entropy_backward", device());
+}
+void Backend::add_to_totals(const Tensor&, const Tensor&, int64_t, int64_t, Tensor&) {
+  missing("add_to_totals", device());
 }
 void Backend::gather(const Tensor&, const Tensor&, Tensor&) {
   missing("gather", device());

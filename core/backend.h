@@ -56,6 +56,10 @@ class Backend {
   virtual Device device() const = 0;
   virtual std::string description() const = 0;  // what it computes on, in a few words for people
 
+  // Every device starts with its own precision. Throws Error for one that it does not have.
+  virtual Precision precision() const { return Precision::float32; }
+  virtual void set_precision(Precision precision);
+
   // Memory. allocate() returns 64-byte aligned memory or throws Error; it may be called from any thread.
   virtual void* allocate(size_t bytes) = 0;
   virtual void deallocate(void* pointer, size_t bytes) noexcept = 0;
@@ -63,6 +67,12 @@ class Backend {
   virtual void copy_to_host(void* destination, const void* source, size_t bytes) = 0;
   virtual void copy(void* destination, const void* source, size_t bytes) = 0;
   virtual void synchronize() {}
+  // Copies from the host that may run while the device computes what was asked of it since reserve_uploads().
+  // REQUIRES: `destination` was allocated before that call and nothing was asked of it since.
+  virtual void reserve_uploads() {}
+  virtual void upload(void* destination, const void* source, size_t bytes) {
+    copy_from_host(destination, source, bytes);
+  }
 
   // Elementwise; y may be x (or a, or b).
   virtual void fill(Tensor& y, double value);  // any dtype
@@ -136,6 +146,12 @@ class Backend {
   // dlogits = dloss[0] * (probabilities - t) / rows.
   virtual void cross_entropy_backward(const Tensor& probabilities, const Tensor& labels, double smoothing,
                                       const Tensor& dloss, Tensor& dlogits);
+
+  // What a training lost and got right so far, kept on the device so that no step waits for it. totals
+  // (float64) has 4 elements: the sum of images * loss[0], the sum of correct[0], and of the first batch
+  // whose loss is not finite its number and loss. REQUIRES: batch > 0; totals[2] is 0 until there is one.
+  virtual void add_to_totals(const Tensor& loss, const Tensor& correct, int64_t images, int64_t batch,
+                             Tensor& totals);
 
   // Shared weights: y[i] = codes[i] < 0 ? 0 : table[codes[i]], and its transpose, dtable[j] = sum of dy[i]
   // with codes[i] == j (dtable is overwritten). codes: int32, < table.numel().

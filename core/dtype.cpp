@@ -48,10 +48,26 @@ std::string_view name(Device device) {
   fail("[device] unknown device {}", static_cast<int>(device));
 }
 
+std::string_view name(Precision precision) {
+  switch (precision) {
+    case Precision::float32:
+      return "float32";
+    case Precision::tf32:
+      return "tf32";
+  }
+  fail("[precision] unknown precision {}", static_cast<int>(precision));
+}
+
 Device device_from_name(std::string_view text) {
   for (Device device : kDevices)
     if (name(device) == text) return device;
   fail("[device] unknown device '{}'; the devices are cpu, cuda and reference", text);
+}
+
+Precision precision_from_name(std::string_view text) {
+  for (Precision precision : kPrecisions)
+    if (name(precision) == text) return precision;
+  fail("[precision] unknown precision '{}'; the precisions are float32 and tf32", text);
 }
 
 }  // namespace espalier

@@ -14,11 +14,18 @@ enum class DType : uint8_t { float32, float64, uint8, int32, int64 };
 enum class Device : uint8_t { cpu, reference, cuda };
 inline constexpr Device kDevices[] = {Device::cpu, Device::reference, Device::cuda};
 
+// What matrix products and convolutions round their factors to; their sums are float32 in any case. tf32 has
+// 10 bits of mantissa, which tensor cores multiply several times faster.
+enum class Precision : uint8_t { float32, tf32 };
+inline constexpr Precision kPrecisions[] = {Precision::float32, Precision::tf32};
+
 size_t item_size(DType dtype);
 std::string_view name(DType dtype);
 std::string_view name(Device device);
+std::string_view name(Precision precision);
 // Throws Error, naming the devices there are, when `name` is none of them.
 Device device_from_name(std::string_view name);
+Precision precision_from_name(std::string_view name);  // likewise
 
 template <typename T>
 struct DTypeOf;

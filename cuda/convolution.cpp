@@ -73,8 +73,13 @@ struct Convolutions::Plan {
   std::vector<Candidate> candidates;
 };
 
-Convolutions::Convolutions(cudnnHandle_t cudnn, Allocator& allocator, bool tf32)
-    : cudnn_(cudnn), allocator_(allocator), tf32_(tf32) {}
+Convolutions::Convolutions(cudnnHandle_t cudnn, Allocator& allocator)
+    : cudnn_(cudnn), allocator_(allocator) {}
+
+void Convolutions::set_tf32(bool tf32) {
+  if (tf32 != tf32_) plans_.clear();
+  tf32_ = tf32;
+}
 
 Convolutions::~Convolutions() = default;
 

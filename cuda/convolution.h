@@ -17,11 +17,13 @@ std::string_view name(ConvolutionPass pass);  // "conv2d", as in an error's brac
 // run.
 class Convolutions {
  public:
-  // tf32: multiply in 10 bits of mantissa on tensor cores.
-  Convolutions(cudnnHandle_t cudnn, Allocator& allocator, bool tf32);
+  Convolutions(cudnnHandle_t cudnn, Allocator& allocator);
   ~Convolutions();
   Convolutions(const Convolutions&) = delete;
   Convolutions& operator=(const Convolutions&) = delete;
+
+  // From here on: multiply in 10 bits of mantissa on tensor cores, or in float32.
+  void set_tf32(bool tf32);
 
   // forward: (x, weight) to y; backward_data: (dy, weight) to dx; backward_weight: (x, dy) to dweight.
   // Returns false, having done nothing, when cuDNN has no deterministic algorithm for the shape.
@@ -34,7 +36,7 @@ class Convolutions {
 
   cudnnHandle_t cudnn_;
   Allocator& allocator_;
-  bool tf32_;
+  bool tf32_ = false;
   std::map<std::pair<ConvolutionPass, kernels::ConvShape>, Plan> plans_;
 };
 

@@ -9,8 +9,9 @@ namespace {
 
 // The oldest generation that the kernels are compiled for, Turing.
 constexpr int kMajor = 7, kMinor = 5;
+constexpr int kTf32Major = 8;  // Ampere
 
-std::string describe_device() {
+cudaDeviceProp find_device() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   check(status == cudaSuccess, "[backend] {} ({})", cudaGetErrorString(status), cudaGetErrorName(status));
@@ -20,23 +21,38 @@ std::string describe_device() {
   check(std::pair(properties.major, properties.minor) >= std::pair(kMajor, kMinor),
         "[backend] {} has compute capability {}.{}; {}.{} or newer is due", properties.name, properties.major,
         properties.minor, kMajor, kMinor);
-  return fmt::format("{}, {:.1f} GiB", properties.name,
-                     static_cast<double>(properties.totalGlobalMem) / 0x1p30);
+  return properties;
 }
 
 }  // namespace
 
-CudaBackend::CudaBackend(const CudaOptions& options)
-    : description_(describe_device()),
+CudaBackend::CudaBackend()
+    : properties_(find_device()),
+      description_(fmt::format("{}, {:.1f} GiB", properties_.name,
+                               static_cast<double>(properties_.totalGlobalMem) / 0x1p30)),
       stream_(make_stream()),
       cublas_(make_cublas(stream_)),
       cudnn_(make_cudnn(stream_)),
       fault_memory_(make_pinned_memory(sizeof(kernels::LabelFault))),
       fault_(::new (static_cast<void*>(fault_memory_)) kernels::LabelFault),
+      uploads_(stream_),
       staging_(stream_),
-      convolutions_(cudnn_, allocator_, options.tf32) {
-  check_cublas(cublasSetMathMode(cublas_, options.tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
+      convolutions_(cudnn_, allocator_) {
+  set_precision(has_tf32() ? Precision::tf32 : Precision::float32);
+}
+
+void CudaBackend::set_precision(Precision precision) {
+  const bool tf32 = precision == Precision::tf32;
+  check(!tf32 || has_tf32(), "[backend] {} has compute capability {}.{}; tf32 needs {}.0", properties_.name,
+        properties_.major, properties_.minor, kTf32Major);
+  check_cublas(cublasSetMathMode(cublas_, tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
                "backend");
+  convolutions_.set_tf32(tf32);
+  precision_ = precision;
+}
+
+bool CudaBackend::has_tf32() const {
+  return properties_.major >= kTf32Major;
 }
 
 void* CudaBackend::allocate(size_t bytes) {
@@ -62,6 +78,14 @@ void CudaBackend::copy(void* destination, const void* source, size_t bytes) {
 
 void CudaBackend::synchronize() {
   wait("synchronize");
+}
+
+void CudaBackend::reserve_uploads() {
+  uploads_.reserve();
+}
+
+void CudaBackend::upload(void* destination, const void* source, size_t bytes) {
+  uploads_.upload(destination, source, bytes);
 }
 
 void CudaBackend::wait(std::string_view operation) {

@@ -10,26 +10,24 @@
 #include "cuda/kernels/softmax.h"
 #include "cuda/staging.h"
 #include "cuda/table.h"
+#include "cuda/uploads.h"
 
 namespace espalier::cuda {
 
-struct CudaOptions {
-  // Matrix products and convolutions of float32 may round their factors to 10 bits of mantissa, which tensor
-  // cores multiply several times faster. Off, results agree with the CPU's to float32 rounding.
-  bool tf32 = false;
-};
-
-// The first CUDA device: cuBLAS for products, cuDNN for convolutions, own kernels for the rest. All work goes
-// to one stream and is asynchronous to the host, which waits in copy_to_host() and synchronize() alone. Every
-// result has the same bits in every run. One thread at a time may call it, except allocate() and
+// The first CUDA device: cuBLAS for products, cuDNN for convolutions, own kernels for the rest. All work but
+// uploads goes to one stream and is asynchronous to the host, which waits in copy_to_host() and synchronize()
+// alone. Every result has the same bits in every run. One thread at a time may call it, except allocate() and
 // deallocate().
 class CudaBackend final : public Backend {
  public:
   // Throws Error, saying why, when there is none or it cannot be used.
-  explicit CudaBackend(const CudaOptions& options = {});
+  CudaBackend();
 
   Device device() const override { return Device::cuda; }
   std::string description() const override { return description_; }
+  // tf32 from the start, where the device's tensor cores have it (compute capability 8.0).
+  Precision precision() const override { return precision_; }
+  void set_precision(Precision precision) override;
   Allocator::Statistics memory() const { return allocator_.statistics(); }
 
   void* allocate(size_t bytes) override;
@@ -38,6 +36,8 @@ class CudaBackend final : public Backend {
   void copy_to_host(void* destination, const void* source, size_t bytes) override;
   void copy(void* destination, const void* source, size_t bytes) override;
   void synchronize() override;
+  void reserve_uploads() override;
+  void upload(void* destination, const void* source, size_t bytes) override;
 
   void fill(Tensor& y, double value) override;
   void axpby(double alpha, const Tensor& x, double beta, Tensor& y) override;
@@ -79,6 +79,8 @@ class CudaBackend final : public Backend {
                      Tensor& probabilities, Tensor& correct) override;
   void cross_entropy_backward(const Tensor& probabilities, const Tensor& labels, double smoothing,
                               const Tensor& dloss, Tensor& dlogits) override;
+  void add_to_totals(const Tensor& loss, const Tensor& correct, int64_t images, int64_t batch,
+                     Tensor& totals) override;
   void gather(const Tensor& table, const Tensor& codes, Tensor& y) override;
   void scatter_add(const Tensor& dy, const Tensor& codes, Tensor& dtable) override;
   void sgd_step(std::span<const SgdUpdate> updates, const SgdOptions& options) override;
@@ -87,17 +89,21 @@ class CudaBackend final : public Backend {
   void apply_mask(Tensor& weight, const Tensor& mask) override;
 
  private:
+  bool has_tf32() const;
   // Waits for the stream, then throws what a kernel could not.
   void wait(std::string_view operation);
   Workspace<double> workspace(int64_t doubles) { return {allocator_, static_cast<size_t>(doubles)}; }
 
+  cudaDeviceProp properties_;
   std::string description_;
+  Precision precision_ = Precision::float32;
   Stream stream_;
   Allocator allocator_;
   CublasHandle cublas_;
   CudnnHandle cudnn_;
   PinnedMemory fault_memory_;
   kernels::LabelFault* fault_;
+  Uploads uploads_;
   Staging staging_;  // waits for the stream before what stands above it goes
   Table<kernels::SgdRow> sgd_table_{allocator_, staging_};
   Table<kernels::AdamRow> adam_table_{allocator_, staging_};

@@ -55,4 +55,15 @@ void CudaBackend::cross_entropy_backward(const Tensor& probabilities, const Tens
       "cross_entropy_backward");
 }
 
+void CudaBackend::add_to_totals(const Tensor& loss, const Tensor& correct, int64_t images, int64_t batch,
+                                Tensor& totals) {
+  check_cuda(kernels::add_to_totals({.loss = loss.data<float>(),
+                                     .correct = correct.data<int64_t>(),
+                                     .images = images,
+                                     .batch = batch,
+                                     .totals = totals.data<double>()},
+                                    stream_),
+             "add_to_totals");
+}
+
 }  // namespace espalier::cuda

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/backend.h"
 #include "core/error.h"
 #include "core/profile.h"
 #include "core/random.h"
@@ -31,6 +32,7 @@ struct Loader::State {
   int64_t epoch = 0;
   int64_t batches = 0;   // per epoch
   int64_t position = 0;  // the batch that next() returns next
+  Batch reserved;        // room for it on the device
   bool started = false;
 
   std::mutex mutex;  // guards the three below, and position, while workers run
@@ -41,17 +43,51 @@ struct Loader::State {
 
   std::vector<std::jthread> workers;  // last: stopped and joined before what they use is destroyed
 
+  bool on_host() const { return options.device != Device::cuda; }
   Device host_device() const { return options.device == Device::reference ? Device::reference : Device::cpu; }
+
+  int64_t images_of(int64_t batch) const {
+    return std::min(options.batch_size, static_cast<int64_t>(order.size()) - batch * options.batch_size);
+  }
+
+  // Tensors for a batch. REQUIRES: 0 <= batch < batches.
+  Batch allocate(int64_t batch, Device device) const {
+    const Shape image = dataset->image_shape();
+    const int64_t count = images_of(batch);
+    Batch result;
+    result.images = Tensor({count, image[0], image[1], image[2]}, DType::float32, device);
+    result.labels = Tensor({count}, DType::int32, device);
+    if (options.mixup > 0) result.other_labels = Tensor({count}, DType::int32, device);
+    return result;
+  }
+
+  // Allocated a batch ahead, the room for a batch is free of what the device still computes, so that the
+  // batch travels while the one before it is used.
+  void reserve() {
+    reserved = {};
+    if (on_host() || position == batches) return;
+    reserved = allocate(position, options.device);
+    backend(options.device).reserve_uploads();
+  }
+
+  Batch upload(const Batch& host) {
+    Batch result = std::move(reserved);
+    result.lambda = host.lambda;
+    const auto send = [](const Tensor& from, Tensor& to) {
+      if (from.defined()) to.backend().upload(to.raw(), from.raw(), from.bytes());
+    };
+    send(host.images, result.images);
+    send(host.labels, result.labels);
+    send(host.other_labels, result.other_labels);
+    reserve();
+    return result;
+  }
 
   // Nothing when a stop is requested halfway.
   std::optional<Batch> prepare(int64_t batch, const std::stop_token& stop) const {
     const int64_t first = batch * options.batch_size;
-    const int64_t count = std::min(options.batch_size, static_cast<int64_t>(order.size()) - first);
-    const Shape image = dataset->image_shape();
-    const auto pixels = static_cast<size_t>(image.numel());
-    Batch result;
-    result.images = Tensor({count, image[0], image[1], image[2]}, DType::float32, host_device());
-    result.labels = Tensor({count}, DType::int32, host_device());
+    const auto pixels = static_cast<size_t>(dataset->image_shape().numel());
+    Batch result = allocate(batch, host_device());
     const std::span<float> images = result.images.host<float>();
     const std::span<int32_t> labels = result.labels.host<int32_t>();
     for (size_t i = 0; i < labels.size(); ++i) {
@@ -67,7 +103,7 @@ struct Loader::State {
     RandomStream random(options.seed, "mixup", static_cast<uint64_t>(epoch * batches + number));
     batch.lambda = static_cast<float>(mixup_share(options.mixup, random));
     mix_reversed(batch.images.host<float>(), batch.labels.numel(), batch.lambda);
-    batch.other_labels = batch.labels.clone();
+    batch.other_labels.copy_from(batch.labels);
     std::ranges::reverse(batch.other_labels.host<int32_t>());
   }
 
@@ -154,6 +190,7 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
   state.epoch = epoch;
   state.position = state.claimed = first_batch;
   state.started = true;
+  state.reserve();
   for (int i = 0; i < std::min(state.options.workers, state.options.prefetch); ++i)
     state.workers.emplace_back([&state](std::stop_token stop) { state.work(stop); });
 }
@@ -164,12 +201,9 @@ bool Loader::next(Batch& batch) {
   if (state.position == state.batches) return false;
   const profile::Scope scope("loader", "wait");
   const bool ahead = state.options.prefetch > 0;
-  const Batch host = ahead ? state.take() : *state.prepare(state.position, {});
+  Batch host = ahead ? state.take() : *state.prepare(state.position, {});
   if (!ahead) ++state.position;
-  const auto moved = [&](const Tensor& tensor) {
-    return tensor.defined() ? tensor.to(state.options.device) : tensor;
-  };
-  batch = {moved(host.images), moved(host.labels), moved(host.other_labels), host.lambda};
+  batch = state.on_host() ? std::move(host) : state.upload(host);
   return true;
 }
 

@@ -32,8 +32,10 @@ struct Progress {
 class Reporter {
  public:
   virtual ~Reporter() = default;
-  virtual void line(const std::string& text) = 0;       // something worth keeping
-  virtual void progress(const Progress& progress) = 0;  // may be shown, may be dropped
+  virtual void line(const std::string& text) = 0;  // something worth keeping
+  // Whether progress() would show anything now: to learn what it shows, a stage waits for the device.
+  virtual bool wants_progress() { return true; }
+  virtual void progress(const Progress& progress) = 0;
 };
 
 struct StageContext {

@@ -31,11 +31,11 @@ double seconds_since(Clock::time_point start) {
 // Where a training stands between two steps; all of it is in a checkpoint.
 struct Position {
   int64_t epoch = 0;
-  bool prepared = false;  // BeforeEpoch was called for this epoch
-  int64_t batch = 0;      // batches of this epoch that are done
-  int64_t images = 0;     // of this epoch, likewise
-  int64_t correct = 0;
-  double loss = 0;               // summed over those images
+  bool prepared = false;         // BeforeEpoch was called for this epoch
+  int64_t batch = 0;             // batches of this epoch that are done
+  int64_t images = 0;            // of this epoch, likewise
+  int64_t correct = 0;           // as of the last read_totals()
+  double loss = 0;               // summed over those images, likewise
   int64_t best_epoch = 0;        // from 1; 0: none yet
   double best_accuracy = 0;      // on validation, after that epoch
   json history = json::array();  // a line of metrics per finished epoch
@@ -83,6 +83,8 @@ class Training {
     if (resumed)
       optimizer_->load_state(with_prefix(checkpoint_.tensors, kOptimizer),
                              std::stoll(checkpoint_.metadata.at("steps")));
+    totals_ = Tensor::from(std::vector<double>{position_.loss, static_cast<double>(position_.correct), 0, 0},
+                           {4}, device_);
     if (options.ema_decay > 0) {
       average_.emplace(shared_->parameters(), context.model.network, options.ema_decay);
       if (resumed) average_->load_state(with_prefix(checkpoint_.tensors, kAverage));
@@ -151,17 +153,21 @@ class Training {
     const Variable logits = context_.model.network.forward(
         Variable(batch.images), {.training = true, .seed = context_.stage_seed(), .step = draw});
     auto [loss, correct] = objective_(logits, batch);
-    const double value = loss.value().item();
-    check(std::isfinite(value),
-          "[train] the loss is {} in epoch {}, batch {}; a smaller learning rate may help", value,
-          position_.epoch + 1, position_.batch + turn + 1);
     const int64_t images = batch.labels.numel();
+    totals_.backend().add_to_totals(loss.value(), correct, images, position_.batch + turn + 1, totals_);
     if (options_.accumulate > 1) loss = ops::scale(loss, static_cast<double>(images));
     loss.backward();
-    position_.loss += value * static_cast<double>(images);
-    position_.correct += static_cast<int64_t>(correct.item());
     position_.images += images;
     return images;
+  }
+
+  // The losses and correct answers of the epoch are summed on the device; only who reads them waits for it.
+  void read_totals() {
+    const std::vector<double> totals = totals_.to_vector<double>();
+    check(totals[2] == 0, "[train] the loss is {} in epoch {}, batch {}; a smaller learning rate may help",
+          totals[3], position_.epoch + 1, totals[2]);
+    position_.loss = totals[0];
+    position_.correct = static_cast<int64_t>(totals[1]);
   }
 
   int64_t steps_per_epoch() const {
@@ -177,6 +183,7 @@ class Training {
   }
 
   void finish_epoch() {
+    read_totals();
     const double images = static_cast<double>(position_.images);
     json line = {{"stage", context_.number},
                  {"epoch", position_.epoch + 1},
@@ -198,6 +205,7 @@ class Training {
                  .best_epoch = position_.best_epoch,
                  .best_accuracy = position_.best_accuracy,
                  .history = std::move(position_.history)};
+    totals_.fill(0);
     std::string lines;
     for (const json& each : position_.history) lines += each.dump() + "\n";
     write_file(paths::metrics(context_.folder), lines);
@@ -221,6 +229,8 @@ class Training {
   }
 
   void report(Clock::time_point start, int64_t first) {
+    if (!context_.reporter.wants_progress()) return;
+    read_totals();
     const double elapsed = seconds_since(start);
     const int64_t per_epoch = loader_.batches_per_epoch();
     const int64_t now = position_.epoch * per_epoch + position_.batch;
@@ -247,6 +257,7 @@ class Training {
 
   void save() {
     const profile::Scope scope("training", "checkpoint");
+    read_totals();
     shared_->materialise();
     TensorFile file;
     put_model(file);
@@ -298,6 +309,7 @@ class Training {
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<WeightAverage> average_;
   Position position_;
+  Tensor totals_;          // see Backend::add_to_totals
   TensorFile checkpoint_;  // while resuming
   Clock::time_point saved_ = Clock::now();
 };

@@ -132,4 +132,15 @@ void CpuBackend::cross_entropy_backward(const Tensor& probabilities, const Tenso
   });
 }
 
+void CpuBackend::add_to_totals(const Tensor& loss, const Tensor& correct, int64_t images, int64_t batch,
+                               Tensor& totals) {
+  const auto value = static_cast<double>(loss.data<float>()[0]);
+  double* to = totals.data<double>();
+  to[0] += value * static_cast<double>(images);
+  to[1] += static_cast<double>(correct.data<int64_t>()[0]);
+  if (std::isfinite(value) || to[2] != 0) return;
+  to[2] = static_cast<double>(batch);
+  to[3] = value;
+}
+
 }  // namespace espalier::cpu

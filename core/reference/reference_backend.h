@@ -58,6 +58,8 @@ class ReferenceBackend final : public Backend {
                      Tensor& probabilities, Tensor& correct) override;
   void cross_entropy_backward(const Tensor& probabilities, const Tensor& labels, double smoothing,
                               const Tensor& dloss, Tensor& dlogits) override;
+  void add_to_totals(const Tensor& loss, const Tensor& correct, int64_t images, int64_t batch,
+                     Tensor& totals) override;
   void gather(const Tensor& table, const Tensor& codes, Tensor& y) override;
   void scatter_add(const Tensor& dy, const Tensor& codes, Tensor& dtable) override;
   void sgd_step(std::span<const SgdUpdate> updates, const SgdOptions& options) override;

@@ -103,4 +103,15 @@ void ReferenceBackend::cross_entropy_backward(const Tensor& probabilities, const
   });
 }
 
+void ReferenceBackend::add_to_totals(const Tensor& loss, const Tensor& correct, int64_t images, int64_t batch,
+                                     Tensor& totals) {
+  const double value = loss.item();
+  double* to = totals.data<double>();
+  to[0] += value * static_cast<double>(images);
+  to[1] += correct.item();
+  if (std::isfinite(value) || to[2] != 0) return;
+  to[2] = static_cast<double>(batch);
+  to[3] = value;
+}
+
 }  // namespace espalier::reference

@@ -1,5 +1,7 @@
 #include "cuda/kernels/softmax.h"
 
+#include <cmath>
+
 #include "cuda/kernels/for_each.h"
 
 namespace espalier::cuda::kernels {
@@ -185,6 +187,18 @@ struct CrossEntropyBackward {
   }
 };
 
+struct AddToTotals {
+  TotalsArguments a;
+  __device__ void operator()(int64_t) const {
+    const auto value = static_cast<double>(*a.loss);
+    a.totals[0] += value * static_cast<double>(a.images);
+    a.totals[1] += static_cast<double>(*a.correct);
+    if (std::isfinite(value) || a.totals[2] != 0) return;
+    a.totals[2] = static_cast<double>(a.batch);
+    a.totals[3] = value;
+  }
+};
+
 }  // namespace
 
 cudaError_t softmax(const float* x, float* y, int64_t rows, int64_t columns, cudaStream_t stream) {
@@ -221,6 +235,10 @@ cudaError_t cross_entropy_backward(const float* probabilities, const int32_t* la
   return for_each_in_columns(rows, columns, stream,
                              CrossEntropyBackward{probabilities, labels, static_cast<float>(1.0 - smoothing),
                                                   everywhere, dloss, dlogits, rows, columns});
+}
+
+cudaError_t add_to_totals(const TotalsArguments& arguments, cudaStream_t stream) {
+  return for_each(1, stream, AddToTotals{arguments});
 }
 
 }  // namespace espalier::cuda::kernels

@@ -36,4 +36,12 @@ cudaError_t cross_entropy_backward(const float* probabilities, const int32_t* la
                                    const float* dloss, float* dlogits, int64_t rows, int64_t columns,
                                    cudaStream_t stream);
 
+struct TotalsArguments {
+  const float* loss;
+  const int64_t* correct;
+  int64_t images, batch;
+  double* totals;
+};
+cudaError_t add_to_totals(const TotalsArguments& arguments, cudaStream_t stream);
+
 }  // namespace espalier::cuda::kernels

@@ -187,6 +187,7 @@ TEST_CASE_METHOD(Fixture, "wrong use exits with 2 and failure with 1, both sayin
   CHECK(espalier_command("run").code == 2);
   CHECK(espalier_command("list nonsense").code == 2);
   CHECK(run("z", "--device nonsense").code == 2);
+  CHECK(run("z", "--precision nonsense").code == 2);
   CHECK(run("z", "--set nonsense").code == 2);
   CHECK(espalier_command("evaluate '" + recipe + "' --data nonsense").code == 2);
   CHECK(espalier_command("table nonsense '" + recipe + "'").code == 2);
@@ -204,6 +205,7 @@ TEST_CASE_METHOD(Fixture, "wrong use exits with 2 and failure with 1, both sayin
   fails_with(run("b", "--set stage.3.layers.fc9=4"), "fc9");
   CHECK_FALSE(fs::exists(out("b")));  // nothing ran, so nothing is left that would refuse the mended recipe
   fails_with(run("c", "--device cuda", "CUDA_VISIBLE_DEVICES= "), "no usable CUDA device");
+  fails_with(run("c", "--precision tf32"), "cpu multiplies in float32 alone, not in tf32");
   CHECK_FALSE(fs::exists(out("c")));
   fails_with(run("d", "--data-dir /nowhere --set data.name=mnist"), "/nowhere");
   CHECK_FALSE(fs::exists(out("d")));

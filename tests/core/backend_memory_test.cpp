@@ -52,6 +52,25 @@ TEST_CASE("host memory may change once a copy from it returned") {
   }
 }
 
+TEST_CASE("an upload waits for its memory's last user, and what is asked for after it sees it") {
+  for (Device device : tested_devices())
+    for (int64_t size : {0, 1, 1001, 1'500'000}) {
+      INFO(size << " on " << name(device));
+      const Shape shape{size};
+      Tensor first = Tensor::full(shape, 1.0, DType::float32, device);
+      Tensor twice(shape, DType::float32, device), after = twice.clone();
+      backend(device).axpby(2.0, first, 0.0, twice);
+      first = Tensor();
+      Tensor second(shape, DType::float32, device);  // where the first was, on a device that keeps memory
+      backend(device).reserve_uploads();
+      const Tensor five = Tensor::full(shape, 5.0);
+      backend(device).upload(second.raw(), five.raw(), five.bytes());
+      backend(device).axpby(2.0, second, 0.0, after);
+      CHECK(identical(twice, Tensor::full(shape, 2.0)));
+      CHECK(identical(after, Tensor::full(shape, 10.0)));
+    }
+}
+
 TEST_CASE("memory is aligned to 64 bytes, whatever was asked for") {
   for (Device device : tested_devices())
     for (size_t bytes : {0, 1, 63, 65, 100001}) {

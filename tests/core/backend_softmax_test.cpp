@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
@@ -51,6 +52,24 @@ TEST_CASE("softmax and cross-entropy agree with the reference") {
 TEST_CASE("softmax and cross-entropy give the same bits in every run and for any number of threads",
           "[backend]") {
   check_same_bits(cases());
+}
+
+TEST_CASE("totals add up what batches lose and get right, and keep the first loss that is not finite") {
+  const double infinite = std::numeric_limits<double>::infinity();
+  for (Device device : tested_devices()) {
+    Tensor totals = Tensor::zeros({4}, DType::float64, device);
+    const auto add = [&](double loss, double correct, int64_t images, int64_t batch) {
+      backend(device).add_to_totals(Tensor::full({}, loss, DType::float32, device),
+                                    Tensor::full({}, correct, DType::int64, device), images, batch, totals);
+      return totals.to_vector<double>();
+    };
+    CHECK(add(0.5, 3, 64, 1) == std::vector<double>{32, 3, 0, 0});
+    CHECK(add(0.25, 4, 10, 2) == std::vector<double>{34.5, 7, 0, 0});
+    CHECK(add(infinite, 1, 1, 3) == std::vector<double>{infinite, 8, 3, infinite});
+    CHECK(add(1, 0, 1, 4) == std::vector<double>{infinite, 8, 3, infinite});
+    CHECK(std::isnan(add(std::nan(""), 2, 1, 5)[0]));
+    CHECK(totals.to_vector<double>()[2] == 3);
+  }
 }
 
 TEST_CASE("softmax of huge logits neither overflows nor becomes NaN") {

@@ -1,5 +1,6 @@
 #include "cuda/allocator.h"
 #include "tests/cuda/emulated.h"
+#include "tests/cuda_emulator/tf32.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -89,6 +90,50 @@ TEST_CASE("a step over many parameters is one kernel, and their addresses are se
   CHECK(step(0.5) == Counts(1, 1));
   for (const Tensor& weight : weights)  // 1, 0.75, 0.5, 0.5 - 0.5 (0.5 + 0.25)
     CHECK(identical(weight, Tensor::full(weight.shape(), 0.125)));
+}
+
+TEST_CASE("in tf32 products and convolutions round their factors to 10 bits of mantissa, and only then") {
+  restart_emulation();
+  CHECK(std::make_unique<cuda::CudaBackend>()->precision() == Precision::tf32);
+  const auto run = [](Device device, DType dtype, bool rounded) {
+    const auto draw = [&](const Shape& shape, uint64_t seed) {
+      std::vector<float> values = random_tensor(shape, seed, DType::float32, Device::cpu).to_vector<float>();
+      if (rounded)
+        for (float& value : values) value = cuda_emulator::to_tf32(value);
+      if (dtype == DType::float32) return Tensor::from(values, shape, device);
+      return Tensor::from(std::vector<double>(values.begin(), values.end()), shape, device);
+    };
+    const Shape image{2, 6, 5, 3}, kernel{4, 3, 3, 3}, result{2, 4, 3, 4};
+    const Tensor a = draw({5, 40}, 1), b = draw({40, 7}, 2), x = draw(image, 3), w = draw(kernel, 4),
+                 dy = draw(result, 5);
+    std::vector<Tensor> results;
+    for (const Shape& shape : {Shape{5, 7}, result, image, kernel})
+      results.emplace_back(shape, dtype, device);
+    backend(device).gemm(a, b, results[0], {});
+    backend(device).conv2d(x, w, results[1], {});
+    backend(device).conv2d_backward_data(dy, w, results[2], {});
+    backend(device).conv2d_backward_weight(x, dy, results[3], {});
+    return results;
+  };
+  for (Precision precision : {Precision::tf32, Precision::float32, Precision::tf32}) {
+    emulated_backend().set_precision(precision);
+    CHECK(emulated_backend().precision() == precision);
+    const std::vector<Tensor> actual = run(Device::cuda, DType::float32, false);
+    const bool rounded = precision == Precision::tf32;
+    const std::vector<Tensor> expected = run(Device::reference, DType::float64, rounded);
+    for (size_t i = 0; i < actual.size(); ++i) check_close(actual[i], expected[i], 1e-6);
+  }
+  restart_emulation();
+}
+
+TEST_CASE("tf32 is refused where the device does not have it, and not the default there") {
+  restart_emulation({.compute_capability = 75});
+  CHECK(std::make_unique<cuda::CudaBackend>()->precision() == Precision::float32);
+  CHECK_ERROR(emulated_backend().set_precision(Precision::tf32), "compute capability 7.5; tf32 needs 8.0");
+  CHECK(emulated_backend().precision() == Precision::float32);
+  restart_emulation({.compute_capability = 70});
+  CHECK_ERROR(emulated_backend(), "7.5 or newer is due");
+  restart_emulation();
 }
 
 TEST_CASE("where cuDNN has no deterministic algorithm the backend convolves itself") {

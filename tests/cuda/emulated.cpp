@@ -26,7 +26,10 @@ void check_nothing_left() {
 
 cuda::CudaBackend& emulated_backend() {
   [[maybe_unused]] static const int registered = std::atexit(check_nothing_left);
-  if (instance == nullptr) instance = std::make_unique<cuda::CudaBackend>();
+  if (instance == nullptr) {
+    instance = std::make_unique<cuda::CudaBackend>();
+    instance->set_precision(Precision::float32);  // as in main.cpp
+  }
   return *instance;
 }
 

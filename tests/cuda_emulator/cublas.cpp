@@ -7,6 +7,7 @@
 #include "tests/cuda_emulator/memory.h"
 #include "tests/cuda_emulator/objects.h"
 #include "tests/cuda_emulator/stream.h"
+#include "tests/cuda_emulator/tf32.h"
 
 namespace espalier::cuda_emulator {
 namespace {
@@ -39,6 +40,7 @@ struct Gemm {
   int ldc;
   long long stride_a = 0, stride_b = 0, stride_c = 0;
   int count = 1;
+  bool tf32 = false;
 };
 
 void check_matrix(const char* name, const float* data, int rows, int columns, int ld, long long stride,
@@ -55,6 +57,7 @@ void check_matrix(const char* name, const float* data, int rows, int columns, in
 }
 
 void multiply(const Gemm& g) {
+  const auto factor = [&g](float x) { return static_cast<double>(g.tf32 ? to_tf32(x) : x); };
   for (int batch = 0; batch < g.count; ++batch) {
     const float* const a = g.a + batch * g.stride_a;
     const float* const b = g.b + batch * g.stride_b;
@@ -63,8 +66,8 @@ void multiply(const Gemm& g) {
       for (int64_t row = 0; row < g.m; ++row) {
         double sum = 0;
         for (int64_t i = 0; i < g.k; ++i)
-          sum += static_cast<double>(g.transpose_a ? a[i + row * g.lda] : a[row + i * g.lda]) *
-                 static_cast<double>(g.transpose_b ? b[column + i * g.ldb] : b[i + column * g.ldb]);
+          sum += factor(g.transpose_a ? a[i + row * g.lda] : a[row + i * g.lda]) *
+                 factor(g.transpose_b ? b[column + i * g.ldb] : b[i + column * g.ldb]);
         float& y = c[row + column * g.ldc];
         y = static_cast<float>(g.alpha * sum + (g.beta == 0.0f ? 0.0 : static_cast<double>(g.beta) * y));
       }
@@ -75,8 +78,9 @@ bool transposed(cublasOperation_t operation) {
   return operation != CUBLAS_OP_N;
 }
 
-void queue(const char* function, cublasHandle_t handle, const Gemm& g) {
+void queue(const char* function, cublasHandle_t handle, Gemm g) {
   const Cublas& cublas = *handles.at(handle);
+  g.tf32 = g.tf32 || cublas.math == CUBLAS_TF32_TENSOR_OP_MATH;
   require(g.m >= 0 && g.n >= 0 && g.k >= 0 && g.count >= 0, CUBLAS_STATUS_INVALID_VALUE,
           "m {}, n {}, k {}, {} times; none below 0 was due", g.m, g.n, g.k, g.count);
   check_matrix("A", g.a, g.transpose_a ? g.k : g.m, g.transpose_a ? g.m : g.k, g.lda, g.stride_a, g.count);
@@ -173,7 +177,8 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cubla
     queue("cublasGemmEx", handle,
           {transposed(op_a), transposed(op_b), m, n, k, *static_cast<const float*>(alpha),
            static_cast<const float*>(a), lda, static_cast<const float*>(b), ldb,
-           *static_cast<const float*>(beta), static_cast<float*>(c), ldc});
+           *static_cast<const float*>(beta), static_cast<float*>(c), ldc, 0, 0, 0, 1,
+           compute == CUBLAS_COMPUTE_32F_FAST_TF32});
   });
 }
 

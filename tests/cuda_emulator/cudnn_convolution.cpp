@@ -3,6 +3,8 @@
 #include <cstring>
 #include <vector>
 
+#include "tests/cuda_emulator/tf32.h"
+
 namespace espalier::cuda_emulator {
 
 Layout output_shape(const Layout& x, const Layout& w, const Convolution& cv) {
@@ -61,6 +63,13 @@ void for_each_product(const Geometry& g, bool backwards, const Function& f) {
   }
 }
 
+// As documented: float32 is multiplied as TF32 unless the descriptor says FMA.
+auto factor(const Geometry& g) {
+  return [tf32 = g.convolution.math != CUDNN_FMA_MATH](float x) {
+    return static_cast<double>(tf32 ? to_tf32(x) : x);
+  };
+}
+
 template <typename Sum>
 void write(const std::vector<Sum>& sums, const Layout& layout, const Blend& blend, float* to) {
   for_each_index(layout, [&](int n, int c, int h, int w) {
@@ -71,16 +80,16 @@ void write(const std::vector<Sum>& sums, const Layout& layout, const Blend& blen
 
 void forward(const Geometry& g, const float* x, const float* w, const Blend& blend, float* y) {
   std::vector<double> sums(static_cast<size_t>(g.y.extent()));
-  for_each_product(g, false, [&](int64_t i, int64_t j, int64_t k) {
-    sums[static_cast<size_t>(k)] += static_cast<double>(x[i]) * static_cast<double>(w[j]);
+  for_each_product(g, false, [&, f = factor(g)](int64_t i, int64_t j, int64_t k) {
+    sums[static_cast<size_t>(k)] += f(x[i]) * f(w[j]);
   });
   write(sums, g.y, blend, y);
 }
 
 void backward_data(const Geometry& g, const float* w, const float* dy, const Blend& blend, float* dx) {
   std::vector<double> sums(static_cast<size_t>(g.x.extent()));
-  for_each_product(g, false, [&](int64_t i, int64_t j, int64_t k) {
-    sums[static_cast<size_t>(i)] += static_cast<double>(dy[k]) * static_cast<double>(w[j]);
+  for_each_product(g, false, [&, f = factor(g)](int64_t i, int64_t j, int64_t k) {
+    sums[static_cast<size_t>(i)] += f(dy[k]) * f(w[j]);
   });
   write(sums, g.x, blend, dx);
 }
@@ -89,8 +98,8 @@ template <typename Sum>
 void backward_filter(const Geometry& g, const float* x, const float* dy, const Blend& blend, bool backwards,
                      float* dw) {
   std::vector<Sum> sums(static_cast<size_t>(g.w.extent()));
-  for_each_product(g, backwards, [&](int64_t i, int64_t j, int64_t k) {
-    sums[static_cast<size_t>(j)] += static_cast<Sum>(x[i]) * static_cast<Sum>(dy[k]);
+  for_each_product(g, backwards, [&, f = factor(g)](int64_t i, int64_t j, int64_t k) {
+    sums[static_cast<size_t>(j)] += static_cast<Sum>(f(x[i])) * static_cast<Sum>(f(dy[k]));
   });
   write(sums, g.w, blend, dw);
 }

@@ -50,6 +50,7 @@ void reset(const Options& options) {
   streams_late = options.late;
   set_seed(options.seed);
   set_capacity(options.capacity);
+  set_compute_capability(options.compute_capability);
 }
 
 void set_seed(uint64_t seed) {

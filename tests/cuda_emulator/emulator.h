@@ -15,6 +15,7 @@ namespace espalier::cuda_emulator {
 struct Options {
   uint64_t seed = 1;                  // orders the blocks, warps and lanes of kernels
   size_t capacity = size_t{1} << 30;  // bytes of device memory
+  int compute_capability = 80;        // of the device, 10 times major + minor
   // true: queued work runs only when the host waits for it, as late as CUDA allows. false: at every call, a
   // draw decides whether some stream goes ahead. The first shows a missing wait before a read, the second one
   // before an overwrite.
@@ -46,7 +47,8 @@ std::string to_string(const Live& live);  // "2 allocations (512 bytes), 1 strea
 // barrier, descriptors that contradict each other, … A planned failure is not a fault.
 std::vector<std::string> take_faults();
 
-// Kernels launched since reset().
+// Kernels launched since reset(), and those of them that have run.
 uint64_t launches();
+uint64_t finished_launches();
 
 }  // namespace espalier::cuda_emulator

@@ -8,7 +8,7 @@
 namespace espalier::cuda_emulator {
 namespace {
 
-uint64_t launched = 0;
+uint64_t launched = 0, run = 0;
 
 std::string to_text(dim3 size) {
   return fmt::format("({}, {}, {})", size.x, size.y, size.z);
@@ -56,8 +56,10 @@ cudaError_t launch_kernel(dim3 grid, dim3 block, size_t shared_bytes, cudaStream
     check_geometry(grid, block, shared_bytes);
     for (size_t i = 0; i < arguments.size(); ++i) check_argument(i, arguments[i]);
     ++launched;
-    enqueue(stream, fmt::format("kernel launch {}", launched),
-            [=, run = std::move(thread)] { run_kernel(grid, block, shared_bytes, run); });
+    enqueue(stream, fmt::format("kernel launch {}", launched), [=, body = std::move(thread)] {
+      run_kernel(grid, block, shared_bytes, body);
+      ++run;
+    });
   });
 }
 
@@ -66,8 +68,13 @@ uint64_t launches() {
   return launched;
 }
 
+uint64_t finished_launches() {
+  const std::lock_guard lock(mutex());
+  return run;
+}
+
 void forget_launches() {
-  launched = 0;
+  launched = run = 0;
 }
 
 }  // namespace espalier::cuda_emulator

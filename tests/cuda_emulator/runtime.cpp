@@ -13,6 +13,7 @@ namespace espalier::cuda_emulator {
 namespace {
 
 cudaError_t last_error = cudaSuccess;
+int compute_capability = 80;
 
 const char* name_of(cudaError_t error) {
   switch (error) {
@@ -99,6 +100,9 @@ cudaError_t settle(cudaError_t status) {
   return status;
 }
 
+void set_compute_capability(int capability) {
+  compute_capability = capability;
+}
 void forget_errors() {
   last_error = cudaSuccess;
 }
@@ -165,8 +169,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
       properties->maxThreadsDim[axis] = axis < 2 ? 1024 : 64;
       properties->maxGridSize[axis] = axis < 1 ? 0x7FFFFFFF : 65535;
     }
-    properties->major = 8;
-    properties->minor = 0;
+    properties->major = compute_capability / 10;
+    properties->minor = compute_capability % 10;
     properties->multiProcessorCount = 4;
     properties->maxThreadsPerMultiProcessor = 2048;
     properties->unifiedAddressing = 1;
@@ -195,10 +199,10 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
         *value = kWarpSize;
         break;
       case cudaDevAttrComputeCapabilityMajor:
-        *value = 8;
+        *value = compute_capability / 10;
         break;
       case cudaDevAttrComputeCapabilityMinor:
-        *value = 0;
+        *value = compute_capability % 10;
         break;
       default:
         require(false, cudaErrorInvalidValue, "attribute {} is not emulated", static_cast<int>(attribute));

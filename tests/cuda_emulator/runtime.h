@@ -15,6 +15,7 @@ cudaError_t runtime_call(const char* function, Body&& body) {
   return settle(call(function, cudaErrorUnknown, std::forward<Body>(body)));
 }
 
+void set_compute_capability(int capability);
 void forget_errors();
 void forget_launches();
 

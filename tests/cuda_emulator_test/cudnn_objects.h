@@ -45,6 +45,7 @@ struct ConvolutionShape : CudnnObject<cudnnConvolutionDescriptor_t, cudnnCreateC
                                             CUDNN_CROSS_CORRELATION,
                                             CUDNN_DATA_FLOAT) == CUDNN_STATUS_SUCCESS);
     REQUIRE(cudnnSetConvolutionGroupCount(handle, options.groups) == CUDNN_STATUS_SUCCESS);
+    REQUIRE(cudnnSetConvolutionMathType(handle, CUDNN_FMA_MATH) == CUDNN_STATUS_SUCCESS);
   }
 };
 

@@ -4,7 +4,8 @@
 
 int main(int argc, char** argv) {
   try {
-    espalier::backend(espalier::test::tested_device());
+    // Results are compared with the reference's to float32 rounding.
+    espalier::backend(espalier::test::tested_device()).set_precision(espalier::Precision::float32);
   } catch (const espalier::Error& error) {
     std::cout << "[skipped] " << error.what() << std::endl;
     return 0;

@@ -53,6 +53,7 @@ class StageRun final : public Reporter {
     lines.push_back(text);
     if (on_line) on_line(text);
   }
+  bool wants_progress() override { return !quiet; }
   void progress(const Progress& progress) override {
     ++batches;
     if (batches == stop_after) interrupted = true;
@@ -77,6 +78,7 @@ class StageRun final : public Reporter {
   std::filesystem::path folder;
   std::atomic<bool> interrupted = false;
   std::function<void(const std::string&)> on_line;
+  bool quiet = false;       // wants no progress
   int64_t stop_after = -1;  // batches
   int64_t batches = 0;
   Progress last;

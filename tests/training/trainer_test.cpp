@@ -211,13 +211,29 @@ TEST_CASE("a centroid moves along the summed gradient of the weights that share 
 }
 
 TEST_CASE("a loss that is not finite stops the training and names epoch and batch") {
-  const TemporaryFolder folder;
-  StageRun run(small_model(), synthetic(200, 10), folder.path());
-  TrainOptions options{.epochs = 2, .batch_size = 50};
-  options.schedule.learning_rate = 1e38;
-  CHECK_ERROR(run([&](StageContext& context) { train(context, options); }),
-              "in epoch 1, batch 2; a smaller learning rate");
-  CHECK_FALSE(std::filesystem::exists(paths::checkpoint(folder.path())));
+  for (bool quiet : {false, true}) {
+    const TemporaryFolder folder;
+    StageRun run(small_model(), synthetic(200, 10), folder.path());
+    run.quiet = quiet;  // then nobody reads the loss until the epoch ends
+    TrainOptions options{.epochs = 2, .batch_size = 50};
+    options.schedule.learning_rate = 1e38;
+    CHECK_ERROR(run([&](StageContext& context) { train(context, options); }),
+                "in epoch 1, batch 2; a smaller learning rate");
+    CHECK_FALSE(std::filesystem::exists(paths::checkpoint(folder.path())));
+  }
+}
+
+TEST_CASE("a training that nobody watches gives the same metrics and the same bits") {
+  const auto run = [](bool quiet) {
+    const TemporaryFolder folder;
+    StageRun training(small_model(), synthetic(200, 10), folder.path());
+    training.quiet = quiet;
+    training([](StageContext& context) { train(context, {.epochs = 2, .batch_size = 30, .accumulate = 2}); });
+    CHECK((training.batches == 0) == quiet);
+    return std::pair(training.file(paths::metrics(folder.path())),
+                     training.model.network.parameter("fc2.weight").variable.value().to_vector<float>());
+  };
+  CHECK(run(true) == run(false));
 }
 
 TEST_CASE("metrics give the rate that an epoch's last step took and the validation's accuracy") {
