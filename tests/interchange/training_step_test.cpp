@@ -118,7 +118,8 @@ TEST_CASE("one step of SGD on imported weights leaves every parameter where PyTo
       INFO(parameter);
       const double off = difference(theirs, value, now.size()).largest;
       const double change_off = difference(golden.tensors.at("change/" + parameter), change, now.size()).norm;
-      CHECK(off < 1e-4);
+      // Rounding, Winograd's transforms included, through up to 161 parameters' layers and their ReLUs.
+      CHECK(off < 2e-4);
       // Of the many million inputs of ReLU a few are so near zero that float32 and float64 differ on their
       // sign, and with it on the gradient behind; PyTorch's own float32 is as far off.
       CHECK(change_off < 0.05);
