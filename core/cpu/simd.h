@@ -7,7 +7,11 @@
 // On x86-64: AVX-512, AVX2, and scalars for what is older. On AArch64: NEON; vectors of unknown length (SVE)
 // cannot be held in arrays.
 #ifndef HWY_DISABLED_TARGETS
+#ifdef __SANITIZE_ADDRESS__  // which takes minutes over the unrolled kernels of each instruction set
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_AVX2)
+#else
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#endif
 #endif
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
