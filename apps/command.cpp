@@ -8,8 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "apps/bench/bench.h"
-#include "apps/bench/data.h"
+#include "apps/bench/command.h"
 #include "apps/console.h"
 #include "apps/data.h"
 #include "apps/import.h"
@@ -303,47 +302,6 @@ void add_table(CLI::App& program) {
   });
 }
 
-void add_bench_data(CLI::App& bench) {
-  auto* app = bench.add_subcommand(
-      "data", "Measure how fast one thread prepares training images, beside torchvision");
-  app->footer("Example:\n  espalier bench data --images ~/data/imagenet/val");
-  auto options = std::make_shared<DataBenchOptions>();
-  app->add_option("--images", options->images, "a folder of <class>/*.jpg")->required();
-  app->add_option("--repeats", options->repeats, "runs of each side; the median counts")
-      ->check(CLI::Range(1, 99))
-      ->capture_default_str();
-  app->add_option("--seconds", options->seconds, "length of one run")
-      ->check(CLI::Range(0.01, 600.0))
-      ->capture_default_str();
-  app->add_option("--python", options->python, "the interpreter that has torchvision")->capture_default_str();
-  app->add_option("-o,--output", options->output, "also write the table, as Markdown, to this file");
-  app->callback([options] { print(bench_data(*options)); });
-}
-
-void add_bench(CLI::App& program, Common& common) {
-  auto* app =
-      program.add_subcommand("bench", "Measure training speed beside PyTorch's, alternating, in one run");
-  app->footer("Example:\n  espalier bench --repeats 5 --threads 2");
-  auto options = std::make_shared<BenchOptions>();
-  app->add_option("--repeats", options->repeats, "runs of each side; the median counts")
-      ->check(CLI::Range(1, 99))
-      ->capture_default_str();
-  app->add_option("--seconds", options->seconds, "length of one run")
-      ->check(CLI::Range(0.01, 600.0))
-      ->capture_default_str();
-  app->add_option("--batch-size", options->batch_size)->check(CLI::Range(1, 65536))->capture_default_str();
-  app->add_option("--python", options->python, "the interpreter that has PyTorch")->capture_default_str();
-  app->add_option("-o,--output", options->output, "also write the table, as Markdown, to this file");
-  common.add_to(*app);
-  add_bench_data(*app);
-  app->callback([options, app, &common] {
-    if (!app->get_subcommands().empty()) return;
-    common.apply();
-    options->device = device_from_name(common.device);
-    print(bench(*options));
-  });
-}
-
 }  // namespace
 
 int command(int argc, char** argv) {
@@ -362,7 +320,7 @@ int command(int argc, char** argv) {
   add_list(program);
   add_devices(program);
   add_table(program);
-  add_bench(program, common);
+  add_bench(program);
   try {
     program.parse(argc, argv);
     return 0;

@@ -2,98 +2,176 @@
 
 #include <omp.h>
 
-#include <chrono>
-#include <cstdlib>
-#include <memory>
-
-#include "apps/bench/peer.h"
-#include "apps/text_table.h"
-#include "apps/version.h"
-#include "core/io/file.h"
-#include "core/ops.h"
-#include "core/optim/optimizer.h"
-#include "core/random.h"
+#include "apps/bench/data.h"
+#include "apps/bench/workload.h"
+#include "core/error.h"
+#include "datasets/loader.h"
 #include "layers/models.h"
 
 namespace espalier::apps {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+enum class Work { training, inference, loading, empty_step };
 
-// One network in training on one random batch.
-class Workload {
- public:
-  Workload(const std::string& model, const BenchOptions& options)
-      : network_(layers::make_model(model, {.image = {28, 28, 1}})), batch_(options.batch_size) {
-    network_.initialise(layers::Initialiser::kaiming_uniform, 1, options.device);
-    std::vector<Parameter> parameters;
-    for (const Parameter* parameter : network_.parameters()) parameters.push_back(*parameter);
-    optimizer_ = make_optimizer({.kind = "sgd", .momentum = 0.9}, parameters);
-    RandomStream random(1, "bench");
-    images_ = Variable(random.normal({batch_, 28, 28, 1}, 0, 1).to(options.device));
-    std::vector<int32_t> labels;
-    for (int64_t i = 0; i < batch_; ++i) labels.push_back(static_cast<int32_t>(random.below(10)));
-    labels_ = Tensor::from(labels, {batch_}, options.device);
-    for (int i = 0; i < 20; ++i) step();
-  }
-
-  double images_per_second(double seconds) {
-    const auto start = Clock::now();
-    int64_t steps = 0;
-    double elapsed = 0;
-    do {
-      for (int i = 0; i < 10; ++i) step();
-      steps += 10;
-      elapsed = std::chrono::duration<double>(Clock::now() - start).count();
-    } while (elapsed < seconds);
-    return static_cast<double>(steps * batch_) / elapsed;
-  }
-
- private:
-  void step() {
-    const Variable logits = network_.forward(images_, {.training = true});
-    ops::CrossEntropy result = ops::cross_entropy(logits, labels_);
-    static_cast<void>(result.loss.value().item());
-    result.loss.backward();
-    optimizer_->step(0.01);
-  }
-
-  layers::Network network_;
-  int64_t batch_;
-  std::unique_ptr<Optimizer> optimizer_;
-  Variable images_;
-  Tensor labels_;
+struct Row {
+  std::string_view model;
+  Work work;
+  int64_t batch;
+  Shape image;
+  double goal;  // times PyTorch's rate, at least; loading: share of a step, empty step: seconds, at most
 };
+
+const Shape kMnist = {28, 28, 1}, kCifar = {32, 32, 3};
+
+const std::vector<Row>& rows() {
+  static const std::vector<Row> kRows = {
+      {"vgg16", Work::training, 64, kCifar, 2.0},
+      {"vgg16", Work::inference, 64, kCifar, 2.3},
+      {"resnet20", Work::training, 128, kCifar, 1.6},
+      {"resnet20", Work::inference, 128, kCifar, 1.6},
+      {"resnet20", Work::inference, 1, kCifar, 4.0},
+      {"lenet5", Work::training, 64, kMnist, 4.0},
+      {"lenet_300_100", Work::training, 64, kMnist, 3.5},
+      {"lenet_300_100", Work::inference, 1, kMnist, 10.0},
+      {"resnet20", Work::loading, 128, kCifar, 0.03},
+      {"lenet_300_100", Work::empty_step, 1, {1, 1, 1}, 20e-6},
+  };
+  return kRows;
+}
+
+std::string_view name(Work work) {
+  switch (work) {
+    case Work::training:
+      return "training";
+    case Work::inference:
+      return "inference";
+    case Work::loading:
+      return "loading images";
+    case Work::empty_step:
+      return "empty step";
+  }
+  return {};
+}
+
+std::string name(const Row& row) {
+  return fmt::format("{} {}, batch {}", row.model, name(row.work), row.batch);
+}
+
+Workload make_workload(const Row& row) {
+  // An empty step has the operations of the network, all of them on single numbers.
+  const double width = row.work == Work::empty_step ? 1e-3 : 1;
+  layers::Network network = layers::make_model(row.model, {.image = row.image, .width = width});
+  network.initialise(layers::Initialiser::kaiming_uniform, 1, Device::cpu);
+  Workload workload(std::move(network), row.batch, row.work != Work::inference);
+  for (int i = 0; i < 3; ++i) workload.step();
+  return workload;
+}
+
+std::string per_second(double images) {
+  return grouped(std::llround(images)) + " images/s";
+}
+
+std::string met(bool yes) {
+  return yes ? "yes" : "no";
+}
+
+std::vector<std::string> beside_pytorch(const Row& row, const BenchOptions& options, Peer* peer) {
+  Workload workload = make_workload(row);
+  const auto batch = static_cast<double>(row.batch);
+  std::vector<std::function<double()>> sides = {
+      [&] { return batch * rate([&] { workload.step(); }, options.seconds); }};
+  std::string form;
+  if (peer != nullptr)
+    sides.emplace_back([&] {
+      const nlohmann::json answer =
+          peer->ask({{"model", row.model},
+                     {"work", name(row.work)},
+                     {"shape", {row.batch, row.image[2], row.image[0], row.image[1]}},
+                     {"seconds", options.seconds}});
+      check(answer.at("parameters") == workload.network().parameter_count(),
+            "[bench] PyTorch's {} has {} parameters; ours {}", row.model, answer.at("parameters").dump(),
+            workload.network().parameter_count());
+      form = answer.at("form");
+      return answer.at("rate").get<double>();
+    });
+  const std::vector<double> figures = alternate(sides, options.repeats);
+  const std::string goal = fmt::format("{:.1f}x", row.goal);
+  if (peer == nullptr) return {name(row), per_second(figures[0]), "not compared", "", "", goal, ""};
+  const double ratio = figures[0] / figures[1];
+  return {name(row), per_second(figures[0]), per_second(figures[1]), form, fmt::format("{:.2f}x", ratio),
+          goal,      met(ratio >= row.goal)};
+}
+
+// What a step takes longer with batches from the loader than with one that lies in memory, its workers
+// computing beside it included, as a share of the former.
+std::vector<std::string> loading(const Row& row, const BenchOptions& options) {
+  Workload workload = make_workload(row);
+  datasets::Loader loader(augmented_cifar(10'000),
+                          {.batch_size = row.batch, .shuffle = true, .drop_last = true});
+  int64_t epoch = 0;
+  loader.start(epoch);
+  const auto loaded_step = [&] {
+    datasets::Batch batch;
+    if (!loader.next(batch)) {
+      loader.start(++epoch);
+      check(loader.next(batch), "[bench] an epoch without a batch of {}", row.batch);
+    }
+    workload.step(batch.images, batch.labels);
+  };
+  loaded_step();
+  const auto figures = alternate({[&] {
+                                    // The batches that were made ready between two runs would be a gift: they
+                                    // are used up first.
+                                    for (int i = 0; i < datasets::LoaderOptions{}.prefetch; ++i)
+                                      loaded_step();
+                                    return rate(loaded_step, options.seconds);
+                                  },
+                                  [&] { return rate([&] { workload.step(); }, options.seconds); }},
+                                 options.repeats);
+  const double share = 1 - figures[0] / figures[1];
+  return {name(row),
+          percent(share, 1) + " of a step",
+          "",
+          "",
+          "",
+          "< " + percent(row.goal, 0),
+          met(share < row.goal)};
+}
+
+std::vector<std::string> empty_step(const Row& row, const BenchOptions& options) {
+  Workload workload = make_workload(row);
+  const double seconds =
+      1 / alternate({[&] { return rate([&] { workload.step(); }, options.seconds); }}, options.repeats)[0];
+  return {name(row),
+          fmt::format("{:.1f} us", 1e6 * seconds),
+          "",
+          "",
+          "",
+          fmt::format("< {:.0f} us", 1e6 * row.goal),
+          met(seconds < row.goal)};
+}
 
 }  // namespace
 
 std::string bench(const BenchOptions& options) {
-  const bool peer = can_import(options.python, "torch");
-  TextTable table({"training", "batch", "Espalier images/s", "PyTorch images/s", "ratio"});
-  for (const std::string model : {"lenet_300_100", "lenet5"}) {
-    Workload workload(model, options);
-    std::vector<double> ours, theirs;
-    for (int i = 0; i < options.repeats; ++i) {
-      ours.push_back(workload.images_per_second(options.seconds));
-      if (peer)
-        theirs.push_back(peer_figure(
-            options.python, "pytorch_peer.py",
-            fmt::format("{} {} {} {}", model, options.batch_size, omp_get_max_threads(), options.seconds)));
-    }
-    const double own = median(ours);
-    table.add({model, std::to_string(options.batch_size), grouped(std::llround(own)),
-               peer ? grouped(std::llround(median(theirs))) : "not installed",
-               peer ? fmt::format("{:.2f}x", own / median(theirs)) : ""});
+  std::vector<std::string> names;
+  for (const Row& row : rows()) names.push_back(name(row));
+  check_only(options.only, names);
+  const int threads = omp_get_max_threads();
+  const Opponent opponent = find_opponent(options, "pytorch_peer.py", threads);
+  TextTable table({"network", "Espalier", "PyTorch", "its best form", "ratio", "goal", "met"});
+  for (const Row& row : rows()) {
+    if (name(row).find(options.only) == std::string::npos) continue;
+    table.add(row.work == Work::loading      ? loading(row, options)
+              : row.work == Work::empty_step ? empty_step(row, options)
+                                             : beside_pytorch(row, options, opponent.peer.get()));
   }
-  const auto where = machine();
-  const std::string notes =
-      fmt::format("{}, {} threads on both sides, median of {} alternating runs of {} s, commit {}\n",
-                  where.at("processor").get<std::string>(), omp_get_max_threads(), options.repeats,
-                  options.seconds, commit());
-  if (!options.output.empty())
-    write_file(options.output,
-               "# Training speed\n\nWritten by `espalier bench`.\n\n" + table.markdown() + "\n" + notes);
-  return table.text() + "\n" + notes;
+  return publish(
+      options, "espalier bench", "Speed",
+      "Random images in memory. PyTorch in the fastest of its forms: memory format, optimizer, JIT. "
+      "Loading: what batches from the loader, with CIFAR's augmentation, add to a step. An empty "
+      "step: the network's operations on single numbers.",
+      table, threads, opponent.note);
 }
 
 }  // namespace espalier::apps

@@ -1,25 +1,13 @@
 #pragma once
 
-#include <filesystem>
-#include <string>
-
-#include "core/dtype.h"
+#include "apps/bench/measure.h"
 
 namespace espalier::apps {
 
-struct BenchOptions {
-  int repeats = 5;
-  double seconds = 2;
-  int64_t batch_size = 64;
-  std::string python = "/usr/bin/python3";  // Debian puts python3-torch there
-  std::filesystem::path output;
-  Device device = Device::cpu;
-};
-
-// Training images per second of each network on random images, beside PyTorch's when the interpreter has it:
-// the two alternate, each `repeats` times for `seconds`, and the medians and their ratio are shown. A
-// training step is forward, cross-entropy, backward and SGD with momentum, on a batch that is in memory
-// already. Returns the table.
+// The speed of networks beside PyTorch's, in the memory format and form that suits it best, each row with the
+// goal set for it; and two that stand for themselves: what loading images with CIFAR's augmentation adds to a
+// training step, and what a step costs beside its arithmetic. Returns the table. Throws Error when the peer's
+// network has another number of parameters than ours.
 std::string bench(const BenchOptions& options);
 
 }  // namespace espalier::apps

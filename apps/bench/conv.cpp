@@ -1,0 +1,155 @@
+#include "apps/bench/conv.h"
+
+#include <omp.h>
+
+#include <array>
+
+#include "core/backend.h"
+#include "core/error.h"
+#include "core/ops.h"
+#include "core/random.h"
+
+namespace espalier::apps {
+namespace {
+
+struct Row {
+  int64_t batch, size, in, out;
+  int kernel = 3, stride = 1, groups = 1;
+};
+
+constexpr Row kRows[] = {
+    // The stages of ResNet-20 and VGG-16.
+    {128, 32, 16, 16},
+    {128, 16, 32, 32},
+    {128, 8, 64, 64},
+    {64, 32, 64, 64},
+    {64, 16, 128, 128},
+    {64, 8, 256, 256},
+    {64, 4, 512, 512},
+    {64, 2, 512, 512},
+    // Their first layers, and where an image halves.
+    {128, 32, 3, 16},
+    {64, 32, 3, 64},
+    {128, 32, 16, 32, 3, 2},
+    {128, 16, 32, 64, 3, 2},
+    // Widths that pruning leaves.
+    {128, 32, 22, 22},
+    {128, 16, 37, 37},
+    {64, 16, 22, 37},
+    {64, 16, 37, 22, 1},
+    // 1x1, LeNet-5's 5x5, depthwise.
+    {128, 16, 64, 128, 1},
+    {64, 8, 256, 256, 1},
+    {128, 16, 64, 128, 1, 2},
+    {64, 28, 1, 20, 5},
+    {64, 12, 20, 50, 5},
+    {128, 32, 32, 32, 3, 1, 32},
+    {64, 16, 128, 128, 3, 2, 128},
+};
+
+std::string name(const Row& row) {
+  std::string text =
+      fmt::format("{} x {}², {} -> {}, {}x{}", row.batch, row.size, row.in, row.out, row.kernel, row.kernel);
+  if (row.stride > 1) text += fmt::format(" stride {}", row.stride);
+  if (row.groups > 1) text += " depthwise";
+  return text;
+}
+
+// A convolution, padded by half its kernel, and what its passes need.
+class Convolution {
+ public:
+  explicit Convolution(const Row& row)
+      : row_(row),
+        options_{.stride = {row.stride, row.stride},
+                 .padding = {row.kernel / 2, row.kernel / 2},
+                 .groups = row.groups} {
+    RandomStream random(1, "bench");
+    x_ = random.normal({row.batch, row.size, row.size, row.in}, 0, 1);
+    weight_ = random.normal({row.out, row.kernel, row.kernel, row.in / row.groups}, 0, 1);
+    dy_ = random.normal(ops::conv2d_shape(x_.shape(), weight_.shape(), options_), 0, 1);
+    y_ = Tensor(dy_.shape(), DType::float32);
+    dx_ = Tensor(x_.shape(), DType::float32);
+    dweight_ = Tensor(weight_.shape(), DType::float32);
+  }
+
+  double flops() const {
+    const Shape& weight = weight_.shape();
+    return 2.0 * static_cast<double>(dy_.numel() * weight[1] * weight[2] * weight[3]);
+  }
+  void forward() {
+    static_cast<void>(weight_.raw());  // whoever asks for this may change them, so nothing is kept of them
+    x_.backend().conv2d(x_, weight_, y_, options_);
+  }
+  void backward_data() {
+    static_cast<void>(weight_.raw());
+    x_.backend().conv2d_backward_data(dy_, weight_, dx_, options_);
+  }
+  void backward_weight() { x_.backend().conv2d_backward_weight(x_, dy_, dweight_, options_); }
+
+  nlohmann::json request(std::string_view work, double seconds) const {
+    return {{"x_shape", {row_.batch, row_.in, row_.size, row_.size}},
+            {"weight_shape", {row_.out, row_.in / row_.groups, row_.kernel, row_.kernel}},
+            {"stride", row_.stride},
+            {"padding", row_.kernel / 2},
+            {"groups", row_.groups},
+            {"work", work},
+            {"seconds", seconds}};
+  }
+
+ private:
+  Row row_;
+  Conv2dOptions options_;
+  Tensor x_, weight_, dy_, y_, dx_, dweight_;
+};
+
+struct Pass {
+  std::string_view name;
+  void (Convolution::*run)();
+};
+constexpr Pass kPasses[] = {{"forward", &Convolution::forward},
+                            {"backward data", &Convolution::backward_data},
+                            {"backward weight", &Convolution::backward_weight}};
+
+}  // namespace
+
+std::string bench_conv(const BenchOptions& options) {
+  std::vector<std::string> names;
+  for (const Row& row : kRows) names.push_back(name(row));
+  check_only(options.only, names);
+  const int threads = omp_get_max_threads();
+  const Opponent opponent = find_opponent(options, "pytorch_conv_peer.py", threads);
+  std::vector<std::string> header = {"convolution"};
+  for (const Pass& pass : kPasses) {
+    header.emplace_back(pass.name);
+    header.emplace_back("PyTorch");
+    header.emplace_back("ratio");
+  }
+  TextTable table(header);
+  for (const Row& row : kRows) {
+    if (name(row).find(options.only) == std::string::npos) continue;
+    Convolution convolution(row);
+    const double gigaflops = convolution.flops() / 1e9;
+    std::vector<std::string> cells = {name(row)};
+    for (const Pass& pass : kPasses) {
+      const auto run = [&] { (convolution.*pass.run)(); };
+      run();
+      std::vector<std::function<double()>> sides = {[&] { return gigaflops * rate(run, options.seconds); }};
+      if (opponent.peer)
+        sides.emplace_back([&] {
+          const nlohmann::json answer = opponent.peer->ask(convolution.request(pass.name, options.seconds));
+          return gigaflops * answer.at("rate").get<double>();
+        });
+      const std::vector<double> figures = alternate(sides, options.repeats);
+      cells.push_back(fmt::format("{:.0f}", figures[0]));
+      cells.push_back(opponent.peer ? fmt::format("{:.0f}", figures[1]) : "");
+      cells.push_back(opponent.peer ? fmt::format("{:.2f}x", figures[0] / figures[1]) : "");
+    }
+    table.add(std::move(cells));
+  }
+  return publish(options, "espalier bench conv", "Speed of convolutions",
+                 "GFLOP/s of a direct convolution's operations, whatever the algorithm does: batch x size², "
+                 "channels in -> out, kernel, padded by half of it. PyTorch in its faster memory format.",
+                 table, threads, opponent.note);
+}
+
+}  // namespace espalier::apps

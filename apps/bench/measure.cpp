@@ -1,0 +1,53 @@
+#include "apps/bench/measure.h"
+
+#include <algorithm>
+
+#include "apps/version.h"
+#include "core/error.h"
+#include "core/io/file.h"
+
+namespace espalier::apps {
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+std::vector<double> alternate(const std::vector<std::function<double()>>& figures, int repeats) {
+  std::vector<std::vector<double>> taken(figures.size());
+  for (int i = 0; i < repeats; ++i)
+    for (size_t side = 0; side < figures.size(); ++side) taken[side].push_back(figures[side]());
+  std::vector<double> medians;
+  for (const std::vector<double>& each : taken) medians.push_back(median(each));
+  return medians;
+}
+
+void check_only(const std::string& only, const std::vector<std::string>& names) {
+  const bool known = std::ranges::any_of(
+      names, [&](const std::string& name) { return name.find(only) != std::string::npos; });
+  check(known, "[bench] no row's name contains '{}'; the rows are: {}", only, fmt::join(names, "; "));
+}
+
+Opponent find_opponent(const BenchOptions& options, const std::string& script, int threads) {
+  std::string missing;
+  Opponent result{.peer = Peer::start(options.python, script, {std::to_string(threads)}, missing),
+                  .note = {}};
+  result.note = result.peer ? result.peer->version() : "not compared: " + missing;
+  return result;
+}
+
+std::string publish(const BenchOptions& options, const std::string& command, const std::string& title,
+                    const std::string& introduction, const TextTable& table, int threads,
+                    const std::string& note) {
+  const std::string notes =
+      fmt::format("{}, {} {} on each side, median of {} alternating runs of {} s, {}, commit {}\n",
+                  machine().at("processor").get<std::string>(), threads, threads == 1 ? "thread" : "threads",
+                  options.repeats, options.seconds, note, commit());
+  if (!options.output.empty())
+    write_file(options.output, fmt::format("# {}\n\nWritten by `{}`. {}\n\n{}\n{}", title, command,
+                                           introduction, table.markdown(), notes));
+  return table.text() + "\n" + notes;
+}
+
+}  // namespace espalier::apps

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/bench/peer.h"
+#include "apps/text_table.h"
+
+namespace espalier::apps {
+
+// What every benchmark is told.
+struct BenchOptions {
+  int repeats = 5;                          // of each side; the median counts
+  double seconds = 2;                       // of one run
+  std::string only;                         // only the rows whose name contains it
+  std::string python = "/usr/bin/python3";  // Debian puts python3-torch and python3-torchvision there
+  std::filesystem::path output;             // also for the table as Markdown
+};
+
+// How often a second `step` runs, measured for `seconds` and at least one step.
+template <typename Step>
+double rate(Step&& step, double seconds) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  int64_t steps = 0;
+  double elapsed = 0;
+  do {
+    step();
+    ++steps;
+    elapsed = std::chrono::duration<double>(Clock::now() - start).count();
+  } while (elapsed < seconds);
+  return static_cast<double>(steps) / elapsed;
+}
+
+// REQUIRES: not empty.
+double median(std::vector<double> values);
+
+// The medians of figures that are taken in turn, so that what the machine does beside falls on all of them.
+std::vector<double> alternate(const std::vector<std::function<double()>>& figures, int repeats);
+
+// Throws Error, naming the rows there are, unless `only` is part of one of them.
+void check_only(const std::string& only, const std::vector<std::string>& names);
+
+// A benchmark's peer, or why there is none. Ours and theirs have `threads` threads each.
+struct Opponent {
+  std::unique_ptr<Peer> peer;
+  std::string note;  // "PyTorch 1.13.0", or "not compared: …"
+};
+Opponent find_opponent(const BenchOptions& options, const std::string& script, int threads);
+
+// The table and, below it, the machine, the threads, how often was measured, the peer and the commit; written
+// to options.output as Markdown too, below `title` and `introduction`.
+std::string publish(const BenchOptions& options, const std::string& command, const std::string& title,
+                    const std::string& introduction, const TextTable& table, int threads,
+                    const std::string& note);
+
+}  // namespace espalier::apps
