@@ -40,9 +40,14 @@ std::string bench_pruned(const PrunedBenchOptions& options) {
              fmt::format("{:.2f}x fewer", static_cast<double>(before.network().parameter_count()) /
                                               static_cast<double>(after.network().parameter_count())),
              fmt::format("{:.2f}x fewer", reduction), fmt::format("{:.2f}x", speedup)});
-  const std::string verdict = fmt::format(
-      "Inference, batch {}: the speed-up is {} of the reduction in FLOPs; goal {}: {}.", options.batch_size,
-      percent(speedup / reduction, 1), percent(kGoal, 0), speedup / reduction >= kGoal ? "met" : "not met");
+  // Masks alone remove nothing, and what is as fast as itself has met no goal.
+  const std::string verdict =
+      reduction <= 1
+          ? fmt::format("Inference, batch {}: the second network has no fewer FLOPs, so nothing was removed.",
+                        options.batch_size)
+          : fmt::format("Inference, batch {}: the speed-up is {} of the reduction in FLOPs; goal {}: {}.",
+                        options.batch_size, percent(speedup / reduction, 1), percent(kGoal, 0),
+                        speedup / reduction >= kGoal ? "met" : "not met");
   return verdict + "\n\n" +
          publish(options, "espalier bench pruned", "Speed of a pruned network", verdict, table,
                  omp_get_max_threads(), "Espalier alone");
