@@ -104,8 +104,9 @@ def optimized_jit(model, images):
     return torch.jit.optimize_for_inference(torch.jit.trace(model, images))
 
 
-def forms_of(name, work, shape):
-    """Every form that could be PyTorch's best, by memory format, optimizer, JIT: {name: maker of a step}."""
+def forms_of(name, work, shape, compiled):
+    """Every form that could be PyTorch's best, eager or compiled, by memory format, optimizer, JIT:
+    {name: maker of a step}."""
     forms = {}
     labels = torch.randint(0, 10, shape[:1])
     for order, memory_format in FORMATS.items():
@@ -117,22 +118,24 @@ def forms_of(name, work, shape):
         if work == "training":
             forms[order] = form(training_step, labels, False)
             forms[order + ", foreach"] = form(training_step, labels, True)
-        else:
-            forms[order] = form(inference_step, eager)
+        elif compiled:
             forms[order + ", JIT"] = form(inference_step, jit)
             forms[order + ", JIT optimized"] = form(inference_step, optimized_jit)
+        else:
+            forms[order] = form(inference_step, eager)
     return forms
 
 
-chosen = {}  # of the work measured last
+chosen = {}  # of the work measured last, eager and compiled
 
 
-def answer(model, work, shape, seconds):
-    key = (model, work, *shape)
+def answer(model, work, shape, seconds, compiled):
+    key = (model, work, *shape, compiled)
     if key not in chosen:
-        chosen.clear()
+        if len(chosen) == 2:
+            chosen.clear()
         parameters = sum(each.numel() for each in MODELS[model]().parameters())
-        chosen[key] = (*peer.fastest(forms_of(model, work, shape), seconds / 2), parameters)
+        chosen[key] = (*peer.fastest(forms_of(model, work, shape, compiled), seconds / 2), parameters)
     form, step, parameters = chosen[key]
     return {"rate": shape[0] * peer.rate(step, seconds), "form": form, "parameters": parameters}
 
