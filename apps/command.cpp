@@ -4,11 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <cstring>
 
 #include "apps/bench/command.h"
+#include "apps/common_options.h"
 #include "apps/console.h"
 #include "apps/data.h"
 #include "apps/import.h"
@@ -17,6 +17,7 @@
 #include "apps/predict.h"
 #include "apps/profile.h"
 #include "apps/stages.h"
+#include "apps/tables/command.h"
 #include "apps/tables/table.h"
 #include "apps/text_table.h"
 #include "apps/version.h"
@@ -33,21 +34,6 @@
 namespace espalier::apps {
 namespace {
 
-std::atomic<bool> interrupted{false};
-
-// The first Ctrl-C asks the stage to save and stop; a second one ends the program at once.
-extern "C" void on_signal(int signal) {
-  interrupted = true;
-  std::signal(signal, SIG_DFL);
-}
-
-template <typename Rows>
-CLI::IsMember one_of(const Rows& rows) {
-  std::vector<std::string> names;
-  for (const auto& row : rows) names.emplace_back(row.name);
-  return CLI::IsMember(names);
-}
-
 std::string data_fault(const std::string& name) {
   return name.find('/') == std::string::npos ? one_of(datasets::sources())(name) : "";
 }
@@ -57,36 +43,7 @@ std::string assignment_fault(const std::string& text) {
                                              : "";
 }
 
-// Options that several commands share.
-struct Common {
-  std::string device = "cpu";
-  std::string precision;
-  std::string data_dir;
-  int threads = 0;
-
-  void add_to(CLI::App& app) {
-    app.add_option("--device", device,
-                   "cpu, cuda, or reference (slow, plain kernels); see `espalier devices`")
-        ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
-        ->capture_default_str();
-    app.add_option("--precision", precision,
-                   "float32 or tf32: what matrix products and convolutions round their factors to; unless "
-                   "given float32, and tf32 on CUDA devices that have it")
-        ->check(CLI::IsMember({"float32", "tf32"}));
-    app.add_option("--threads", threads, "how many threads to use; all cores unless given")
-        ->check(CLI::Range(1, 1024));
-  }
-  void add_data_dir(CLI::App& app) {
-    app.add_option("--data-dir", data_dir,
-                   "where the data sets are; else $ESPALIER_DATA, then /usr/share/datasets");
-  }
-  void apply() const {
-    if (threads > 0) omp_set_num_threads(threads);
-    if (!precision.empty()) backend(device_from_name(device)).set_precision(precision_from_name(precision));
-  }
-};
-
-void add_run(CLI::App& program, Common& common) {
+void add_run(CLI::App& program, CommonOptions& common) {
   auto* app = program.add_subcommand("run", "Run the stages of a recipe");
   app->footer(
       "Example:\n  espalier run apps/recipes/quickstart.toml --out runs/quickstart --set stage.1.epochs=5");
@@ -115,10 +72,7 @@ void add_run(CLI::App& program, Common& common) {
     options->device = device_from_name(common.device);
     options->data_dir = common.data_dir;
     if (options->out.empty()) options->out = std::filesystem::path("runs") / options->recipe.stem();
-    std::signal(SIGINT, on_signal);
-    std::signal(SIGTERM, on_signal);
-    std::signal(SIGXFSZ,
-                SIG_IGN);  // a file past the size limit is then an error of the write, as a full disk is
+    const std::atomic<bool>& interrupted = stop_on_signals();
     const bool profiled = app->count("--profile") > 0 || *by_layer;
     if (profiled) profile::start();
     std::optional<Interrupted> stopped;
@@ -139,7 +93,7 @@ void add_run(CLI::App& program, Common& common) {
   });
 }
 
-void add_evaluate(CLI::App& program, Common& common) {
+void add_evaluate(CLI::App& program, CommonOptions& common) {
   auto* app = program.add_subcommand("evaluate", "Measure a model's accuracy on a data set's test images");
   app->footer("Example:\n  espalier evaluate runs/quickstart/model.esp --data fashion_mnist");
   auto model = std::make_shared<std::string>();
@@ -281,27 +235,6 @@ void add_devices(CLI::App& program) {
   });
 }
 
-void add_table(CLI::App& program) {
-  auto* app =
-      program.add_subcommand("table", "Render a paper's table from the summaries of runs, as Markdown");
-  app->footer(
-      "Example:\n  espalier table deep-compression docs/results/lenet-5-*.json -o docs/deep-compression.md");
-  auto name = std::make_shared<std::string>();
-  auto files = std::make_shared<std::vector<std::string>>();
-  auto out = std::make_shared<std::string>();
-  app->add_option("name", *name, "see `espalier list tables`")->required()->check(one_of(tables()));
-  app->add_option("summaries", *files, "summary.json files that runs wrote")->required();
-  app->add_option("-o,--output", *out, "a file to write; standard output unless given");
-  app->callback([=] {
-    const std::string text = render_table(*name, {files->begin(), files->end()});
-    if (out->empty()) {
-      print(text);
-    } else {
-      write_file(*out, text);
-    }
-  });
-}
-
 }  // namespace
 
 int command(int argc, char** argv) {
@@ -309,7 +242,7 @@ int command(int argc, char** argv) {
   program.require_subcommand(1);
   program.set_version_flag("--version", fmt::format("espalier {} ({})", version(), commit()));
   program.footer("Example:\n  espalier run apps/recipes/quickstart.toml\nEach command has its own --help.");
-  Common common;
+  CommonOptions common;
   add_run(program, common);
   add_evaluate(program, common);
   add_predict(program);
@@ -319,7 +252,7 @@ int command(int argc, char** argv) {
   add_data(program);
   add_list(program);
   add_devices(program);
-  add_table(program);
+  add_table(program, common);
   add_bench(program);
   try {
     program.parse(argc, argv);

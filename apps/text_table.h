@@ -1,12 +1,13 @@
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 namespace espalier::apps {
 
-// Rows of text under a header, drawn as aligned columns (the first to the left, the others to the right) or
-// as Markdown.
+// Rows of text under a header, drawn as aligned columns (the first to the left, the others to the right), as
+// Markdown or as JSON.
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> header) : header_(std::move(header)) {}
@@ -14,6 +15,8 @@ class TextTable {
   void add(std::vector<std::string> row);
   std::string text() const;
   std::string markdown() const;
+  // {"header": […], "rows": [[…]]}; not by name, since two columns may have the same.
+  nlohmann::json json() const { return {{"header", header_}, {"rows", rows_}}; }
 
  private:
   std::vector<size_t> widths() const;

@@ -33,7 +33,13 @@ int64_t epochs_of(const json& run) {
 
 }  // namespace
 
-std::string cifar_table(const std::vector<json>& summaries) {
+std::vector<TableRun> cifar_runs() {
+  return {{"cifar/resnet20", "", "cifar/resnet20"},
+          {"cifar/finetune", "resnet20", "cifar/finetune-resnet20"},
+          {"cifar/finetune", "resnet56", "cifar/finetune-resnet56"}};
+}
+
+Page cifar_table(const std::vector<json>& summaries) {
   TextTable table(
       {"network", "recipe", "epochs", "seed", "start", "PyTorch", "end", "PyTorch", "PyTorch's training"});
   std::set<std::string> commits, machines;
@@ -63,15 +69,16 @@ std::string cifar_table(const std::vector<json>& summaries) {
       machines.insert(run.at("machine").at("processor").get<std::string>());
     }
   }
-  return fmt::format(
-      "# CIFAR-10 as JPEG files\n\nWritten by `espalier table cifar` from the `summary.json` of each run. "
-      "Test "
-      "accuracy on all 10,000 images. The JPEG coding is lossy: networks trained on the original pixels lose "
-      "ten "
-      "points here untouched. \"start\" is a network imported from pytorch_resnet_cifar10, before any "
-      "training. "
-      "PyTorch 1.13's figures are for the same files.\n\n{}\nCommits {}; {}.\n",
-      table.markdown(), fmt::join(commits, ", "), fmt::join(machines, ", "));
+  return Page()
+      .title("CIFAR-10 as JPEG files")
+      .paragraph(
+          "Written by `espalier table cifar` from the `summary.json` of each run. Test accuracy on all "
+          "10,000 "
+          "images. The JPEG coding is lossy: networks trained on the original pixels lose ten points here "
+          "untouched. \"start\" is a network imported from pytorch_resnet_cifar10, before any training. "
+          "PyTorch 1.13's figures are for the same files.")
+      .table(std::move(table))
+      .paragraph(fmt::format("Commits {}; {}.", fmt::join(commits, ", "), fmt::join(machines, ", ")));
 }
 
 }  // namespace espalier::apps

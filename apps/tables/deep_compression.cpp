@@ -55,28 +55,7 @@ double error_of(const json& stage) {
   return 1 - stage.at("accuracy").get<double>();
 }
 
-// The recipe as it ran, without its line "seed = 1".
-std::string settings_but_seed(const json& run) {
-  std::string text = run.at("settings");
-  const size_t begin = text.starts_with("seed = ") ? 0 : text.find("\nseed = ");
-  if (begin != std::string::npos) text.erase(begin, text.find('\n', begin + 1) - begin);
-  return text;
-}
-
-// A mean is one of runs that differ in their seed alone.
-void check_alike(const std::vector<json>& runs) {
-  std::set<int64_t> seeds;
-  for (const json& run : runs) {
-    const int64_t seed = run.at("seed");
-    check(seeds.insert(seed).second, "[table] two runs of '{}' with seed {}",
-          run.at("recipe").get<std::string>(), seed);
-    check(settings_but_seed(run) == settings_but_seed(runs.front()),
-          "[table] the runs of '{}' with seeds {} and {} differ in more than the seed",
-          run.at("recipe").get<std::string>(), runs.front().at("seed").get<int64_t>(), seed);
-  }
-}
-
-std::string render(const Published& paper, const std::vector<json>& runs) {
+void render(const Published& paper, const std::vector<json>& runs, Page& page) {
   TextTable totals({"seed", "reference error", "compressed error", "dense bytes", "file bytes", "ratio"});
   totals.add({"paper", std::string(paper.reference_error), std::string(paper.compressed_error), "", "",
               std::string(paper.ratio)});
@@ -128,39 +107,50 @@ std::string render(const Published& paper, const std::vector<json>& runs) {
   for (const json& run : runs)
     if (std::ranges::find(commits, run.at("commit").get<std::string>()) == commits.end())
       commits.push_back(run.at("commit"));
-  return fmt::format(
-      "## {} on {}\n\n{}\nMean over the seeds, layer by layer:\n\n{}\nRecipe `{}`, commit {}, {}, {} "
-      "threads.\n",
-      paper.title, runs.front().at("data").get<std::string>(), totals.markdown(), layers.markdown(),
-      runs.front().at("recipe").get<std::string>(), fmt::join(commits, ", "),
-      machine.at("processor").get<std::string>(), machine.at("threads").get<int>());
+  page.heading(fmt::format("{} on {}", paper.title, runs.front().at("data").get<std::string>()))
+      .table(std::move(totals))
+      .paragraph("Mean over the seeds, layer by layer:")
+      .table(std::move(layers))
+      .paragraph(fmt::format("Recipe `{}`, commit {}, {}, {} threads.",
+                             runs.front().at("recipe").get<std::string>(), fmt::join(commits, ", "),
+                             machine.at("processor").get<std::string>(), machine.at("threads").get<int>()));
 }
 
 }  // namespace
 
-std::string deep_compression_table(const std::vector<json>& summaries) {
-  std::string text =
-      "# Deep Compression\n\n"
-      "Written by `espalier table deep-compression` from the `summary.json` of each run. \"Paper\" is Han, "
-      "Mao & Dally, ICLR 2016, "
-      "tables 1 to 3. A ratio is 4 bytes for each of the dense network's parameters over the bytes of the "
-      "whole `.esp` file: "
-      "headers, network description, codebooks, Huffman tables, biases and checksums included. P+Q counts "
-      "codes, gaps and codebook "
-      "before Huffman coding; P+Q+H is the layer's whole section of the file. The columns \"P+Q / +H\" are "
-      "bits per stored entry "
-      "before and after Huffman coding. The width of a gap is the one whose Huffman-coded section is "
-      "smallest; P+Q charges it in "
-      "full, so it is above what a width chosen for P+Q would give.\n";
+std::vector<TableRun> deep_compression_runs() {
+  return {{"deep-compression/lenet-300-100", "", "deep-compression/lenet-300-100"},
+          {"deep-compression/lenet-5", "", "deep-compression/lenet-5"}};
+}
+
+Page deep_compression_table(const std::vector<json>& summaries) {
+  Page page;
+  page.title("Deep Compression")
+      .paragraph(
+          "Written by `espalier table deep-compression` from the `summary.json` of each run. \"Paper\" is "
+          "Han, "
+          "Mao & Dally, ICLR 2016, "
+          "tables 1 to 3. A ratio is 4 bytes for each of the dense network's parameters over the bytes of "
+          "the "
+          "whole `.esp` file: "
+          "headers, network description, codebooks, Huffman tables, biases and checksums included. P+Q "
+          "counts "
+          "codes, gaps and codebook "
+          "before Huffman coding; P+Q+H is the layer's whole section of the file. The columns \"P+Q / +H\" "
+          "are "
+          "bits per stored entry "
+          "before and after Huffman coding. The width of a gap is the one whose Huffman-coded section is "
+          "smallest; P+Q charges it in "
+          "full, so it is above what a width chosen for P+Q would give.");
   for (const Published& paper : published()) {
     std::vector<json> runs;
     for (const json& summary : summaries)
       if (summary.at("model") == paper.model) runs.push_back(summary);
     check_alike(runs);
     std::ranges::sort(runs, {}, [](const json& run) { return run.at("seed").get<int64_t>(); });
-    if (!runs.empty()) text += "\n" + render(paper, runs);
+    if (!runs.empty()) render(paper, runs, page);
   }
-  return text;
+  return page;
 }
 
 }  // namespace espalier::apps

@@ -341,7 +341,7 @@ TEST_CASE("the CIFAR table shows runs beside PyTorch and refuses others") {
                               {"settings", "[[stage]]\ntype = 'train'\nepochs = 2\n"},
                               {"stages", {stage, end}}}
                    .dump());
-    return espalier_command("table cifar '" + (folder / "summary.json").string() + "'");
+    return espalier_command("table cifar --format markdown '" + (folder / "summary.json").string() + "'");
   };
   const Outcome table = write_summary("resnet20");
   INFO(table.text);

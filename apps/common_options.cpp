@@ -1,0 +1,50 @@
+#include "apps/common_options.h"
+
+#include <omp.h>
+
+#include <csignal>
+
+#include "core/backend.h"
+
+namespace espalier::apps {
+namespace {
+
+std::atomic<bool> interrupted{false};
+
+extern "C" void on_signal(int signal) {
+  interrupted = true;
+  std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
+void CommonOptions::add_to(CLI::App& app) {
+  app.add_option("--device", device, "cpu, cuda, or reference (slow, plain kernels); see `espalier devices`")
+      ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
+      ->capture_default_str();
+  app.add_option("--precision", precision,
+                 "float32 or tf32: what matrix products and convolutions round their factors to; unless "
+                 "given float32, and tf32 on CUDA devices that have it")
+      ->check(CLI::IsMember({"float32", "tf32"}));
+  app.add_option("--threads", threads, "how many threads to use; all cores unless given")
+      ->check(CLI::Range(1, 1024));
+}
+
+void CommonOptions::add_data_dir(CLI::App& app) {
+  app.add_option("--data-dir", data_dir,
+                 "where the data sets are; else $ESPALIER_DATA, then /usr/share/datasets");
+}
+
+void CommonOptions::apply() const {
+  if (threads > 0) omp_set_num_threads(threads);
+  if (!precision.empty()) backend(device_from_name(device)).set_precision(precision_from_name(precision));
+}
+
+const std::atomic<bool>& stop_on_signals() {
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  std::signal(SIGXFSZ, SIG_IGN);
+  return interrupted;
+}
+
+}  // namespace espalier::apps

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "core/dtype.h"
+
+namespace espalier::apps {
+
+// Options that several commands share.
+struct CommonOptions {
+  std::string device = "cpu";
+  std::string precision;
+  std::string data_dir;
+  int threads = 0;
+
+  void add_to(CLI::App& app);
+  void add_data_dir(CLI::App& app);
+  void apply() const;
+};
+
+// From now on the first Ctrl-C sets the flag returned, which asks a stage to save and stop; a second one ends
+// the program at once. A file past the size limit is an error of the write, as a full disk is.
+const std::atomic<bool>& stop_on_signals();
+
+template <typename Rows>
+CLI::IsMember one_of(const Rows& rows) {
+  std::vector<std::string> names;
+  for (const auto& row : rows) names.emplace_back(row.name);
+  return CLI::IsMember(names);
+}
+
+}  // namespace espalier::apps
