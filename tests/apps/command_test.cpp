@@ -106,7 +106,7 @@ TEST_CASE_METHOD(Fixture,
 
   const Outcome table = espalier_command("table deep-compression '" + out("a") + "/summary.json'");
   CHECK(table.code == 0);
-  CHECK(table.text.find("| fc3.weight |") != std::string::npos);
+  CHECK(table.text.find("fc3.weight  ") != std::string::npos);
 }
 
 TEST_CASE_METHOD(Fixture, "the number of threads does not change a bit of the model") {
