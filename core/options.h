@@ -9,7 +9,7 @@
 // include nothing heavier than this.
 namespace espalier {
 
-enum class UnaryOp : uint8_t { relu, relu6, sigmoid, tanh };
+enum class UnaryOp : uint8_t { relu, relu6, sigmoid, tanh, sign };  // sign(0) = 0
 // The activations that only cut: relu to [0, inf), relu6 to [0, 6], none to all numbers.
 struct Clamp {
   float lowest = -std::numeric_limits<float>::infinity();

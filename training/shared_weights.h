@@ -22,6 +22,8 @@ class SharedWeights {
   void bind();
   // Plain weights that equal centroids[codes], as outside of training; bind() again to go on.
   void materialise();
+  // Lets go of the model, whose network is about to be, or was, replaced.
+  void release() { shared_.clear(); }
 
  private:
   struct Shared {

@@ -31,7 +31,7 @@ double seconds_since(Clock::time_point start) {
 // Where a training stands between two steps; all of it is in a checkpoint.
 struct Position {
   int64_t epoch = 0;
-  bool prepared = false;         // BeforeEpoch was called for this epoch
+  bool prepared = false;         // before_epoch was called for this epoch
   int64_t batch = 0;             // batches of this epoch that are done
   int64_t images = 0;            // of this epoch, likewise
   int64_t correct = 0;           // as of the last read_totals()
@@ -42,6 +42,7 @@ struct Position {
 };
 
 constexpr std::string_view kNetwork = "network/", kOptimizer = "optimizer/", kAverage = "average/";
+constexpr const char* kDescription = "network";
 
 std::map<std::string, Tensor> with_prefix(const std::map<std::string, Tensor>& tensors,
                                           std::string_view prefix) {
@@ -51,18 +52,24 @@ std::map<std::string, Tensor> with_prefix(const std::map<std::string, Tensor>& t
   return result;
 }
 
+// The network may have lost channels since the stage began: its description is in the file.
 void load_trained(const TensorFile& file, Model& model, const std::string& origin) {
   const Device device = model.device();
+  const auto description = file.metadata.find(kDescription);
+  check(description != file.metadata.end(), "{}: not a training checkpoint: no '{}' in the metadata", origin,
+        kDescription);
+  if (description->second != model.network.description())
+    model.network = layers::Network::from_description(description->second, origin);
   model.network.load_state(with_prefix(file.tensors, kNetwork), device, origin);
   unpack_constraints(file.tensors, model, device, origin);
 }
 
 class Training {
  public:
-  Training(StageContext& context, const TrainOptions& options, const BeforeEpoch& before_epoch)
+  Training(StageContext& context, const TrainOptions& options, const TrainingCallbacks& callbacks)
       : context_(context),
         options_(options),
-        before_epoch_(before_epoch),
+        callbacks_(callbacks),
         device_(context.model.device()),
         objective_(options.objective, context.model.network, device_),
         loader_(context.data.train, {.batch_size = options.batch_size,
@@ -76,10 +83,8 @@ class Training {
     check(loader_.batches_per_epoch() > 0, "[train] no training images");
     check_layers_and_data(options, context.model.network, context.data);
     const bool resumed = std::filesystem::exists(paths::checkpoint(context.folder));
-    if (resumed) load_constraints();
-    shared_.emplace(context.model);
-    optimizer_ = make_optimizer(optimizer_options(), shared_->parameters());
-    optimizer_->set_masks(trained_masks());
+    if (resumed) load_checkpoint();
+    prepare_optimizer();
     if (resumed)
       optimizer_->load_state(with_prefix(checkpoint_.tensors, kOptimizer),
                              std::stoll(checkpoint_.metadata.at("steps")));
@@ -96,10 +101,9 @@ class Training {
     const auto start = Clock::now();
     const int64_t first = position_.epoch * loader_.batches_per_epoch() + position_.batch;
     for (; position_.epoch < options_.epochs; finish_epoch()) {
-      if (!std::exchange(position_.prepared, true) && before_epoch_ && before_epoch_(position_.epoch)) {
-        optimizer_->set_masks(trained_masks());
-        if (average_) average_->apply_masks(trained_masks());
-        position_.best_epoch = 0;
+      if (!std::exchange(position_.prepared, true) && callbacks_.before_epoch) {
+        shared_->materialise();
+        follow(callbacks_.before_epoch(position_.epoch));
       }
       loader_.start(position_.epoch, position_.batch);
       for (datasets::Batch batch; loader_.next(batch);) {
@@ -124,6 +128,34 @@ class Training {
     return masks;
   }
 
+  void prepare_optimizer() {
+    shared_.emplace(context_.model);
+    optimizer_ = make_optimizer(optimizer_options(), shared_->parameters());
+    optimizer_->set_masks(trained_masks());
+  }
+
+  // Brings what stands beside the model into line with it.
+  void follow(const ModelChange& change) {
+    if (change.restrict_tensors) {
+      const auto state = change.restrict_optimizer_state(optimizer_->state());
+      const int64_t steps = optimizer_->steps();
+      shared_->release();
+      prepare_optimizer();
+      optimizer_->load_state(state, steps);
+      if (average_) {
+        const auto averages = change.restrict_tensors(average_->state());
+        average_.emplace(shared_->parameters(), context_.model.network, options_.ema_decay);
+        average_->load_state(averages);
+      }
+    } else if (change.constraints) {
+      optimizer_->set_masks(trained_masks());
+      if (average_) average_->apply_masks(trained_masks());
+    } else {
+      return;
+    }
+    position_.best_epoch = 0;
+  }
+
   OptimizerOptions optimizer_options() const {
     OptimizerOptions options = options_.optimizer;
     for (const auto& [layer, decay] : options_.weight_decay_layers) {
@@ -141,9 +173,16 @@ class Training {
     do {
       images += add_gradient(batch, batches);
     } while (++batches < options_.accumulate && loader_.next(batch));
-    optimizer_->step(rate, options_.accumulate == 1 ? 1.0 : 1.0 / static_cast<double>(images));
+    // With accumulation the gradients are those of a sum over images.
+    const double factor = options_.accumulate == 1 ? 1.0 : static_cast<double>(images);
+    if (callbacks_.before_update) callbacks_.before_update(factor);
+    optimizer_->step(rate, 1 / factor);
     if (average_) average_->update(optimizer_->steps());
     position_.batch += batches;
+    if (callbacks_.after_step) {
+      shared_->materialise();
+      follow(callbacks_.after_step(optimizer_->steps()));
+    }
   }
 
   // Adds the gradient of the mean loss; with accumulation, of its sum over the images. Returns their number.
@@ -253,6 +292,7 @@ class Training {
   void put_model(TensorFile& file) {
     put(file, context_.model.network.state(), kNetwork);
     put(file, pack_constraints(context_.model), "");
+    file.metadata[kDescription] = context_.model.network.description();
   }
 
   void save() {
@@ -276,7 +316,7 @@ class Training {
     saved_ = Clock::now();
   }
 
-  void load_constraints() {
+  void load_checkpoint() {
     const auto path = paths::checkpoint(context_.folder);
     checkpoint_ = read_safetensors(path);
     try {
@@ -301,7 +341,7 @@ class Training {
 
   StageContext& context_;
   const TrainOptions& options_;
-  const BeforeEpoch& before_epoch_;
+  const TrainingCallbacks& callbacks_;
   Device device_;
   Objective objective_;
   datasets::Loader loader_;
@@ -328,8 +368,8 @@ class TrainStage final : public Stage {
 
 }  // namespace
 
-void train(StageContext& context, const TrainOptions& options, const BeforeEpoch& before_epoch) {
-  Training(context, options, before_epoch).run();
+void train(StageContext& context, const TrainOptions& options, const TrainingCallbacks& callbacks) {
+  Training(context, options, callbacks).run();
   if (!options.keep_best || options.epochs == 0) return;
   const auto path = paths::best(context.folder);
   load_trained(read_safetensors(path), context.model, path.string());

@@ -37,16 +37,30 @@ void check_layers_and_data(const TrainOptions& options, const layers::Network& n
 void check_train_options(const TrainOptions& options, const layers::Network& network,
                          const datasets::Split& data);
 
-// Called before each epoch (from 0); may change the masks and codes of context.model, returning true when it
-// did.
-using BeforeEpoch = std::function<bool(int64_t epoch)>;
+// What a callback did to context.model.
+struct ModelChange {
+  bool constraints = false;  // masks or codes are others
+  // Channels were taken away, masks and codes cut to fit: makes what fits the new parameters out of tensors
+  // that are named and laid out as the old parameters and buffers were, or, for the second, as
+  // Optimizer::state().
+  std::function<std::map<std::string, Tensor>(const std::map<std::string, Tensor>&)> restrict_tensors,
+      restrict_optimizer_state;
+};
+
+// What a stage does in the course of a training. After a resume they are called as if it had never stopped.
+struct TrainingCallbacks {
+  std::function<ModelChange(int64_t epoch)> before_epoch;  // from 0
+  // Gradients of the step's mean loss, multiplied by `factor`, stand in the parameters: others may be added.
+  std::function<void(double factor)> before_update;
+  std::function<ModelChange(int64_t steps)> after_step;  // how many were taken in all
+};
 
 // The one training loop: minimises the mean cross-entropy on data.train with masks and shared weights held.
 // Where a weight has a codebook its centroids are trained instead, each by the summed gradient of its weights
 // (Han et al., ICLR 2016, section 3.3). Writes metrics.jsonl (a line per epoch) and checkpoint.safetensors
 // into the stage's folder and continues from the latter; with validation images best.safetensors too, the
-// network of the epoch that was best on them since masks and codes last changed. Throws Error when the loss
+// network of the epoch that was best on them since the model last changed. Throws Error when the loss
 // stops being finite (naming epoch and batch), Interrupted on request, after saving.
-void train(StageContext& context, const TrainOptions& options, const BeforeEpoch& before_epoch = {});
+void train(StageContext& context, const TrainOptions& options, const TrainingCallbacks& callbacks = {});
 
 }  // namespace espalier

@@ -12,6 +12,7 @@ struct Variable::State {
   Tensor value;
   Tensor gradient;
   bool requires_gradient = false;
+  bool retains_gradient = false;
   std::string_view operation;          // empty for a leaf
   const std::string* layer = nullptr;  // that recorded it, while profiling
   std::vector<Variable> inputs;
@@ -86,6 +87,11 @@ const Tensor& Variable::gradient() const {
   return state_->gradient;
 }
 
+void Variable::retain_gradient() const {
+  check(defined(), "[autograd] an undefined variable was asked to retain its gradient");
+  state_->retains_gradient = true;
+}
+
 void Variable::clear_gradient() {
   if (defined()) state_->gradient = Tensor();
 }
@@ -139,7 +145,8 @@ void Variable::backward() {
     order.pop_back();
     State& state = *variable.state_;
     if (state.operation.empty()) continue;
-    const Tensor gradient = std::exchange(state.gradient, Tensor());
+    const Tensor gradient =
+        state.retains_gradient ? state.gradient : std::exchange(state.gradient, Tensor());
     const Backward pass = std::exchange(state.backward, nullptr);
     check(pass != nullptr, "[backward] the graph behind [{}] was already freed by an earlier backward()",
           state.operation);

@@ -31,8 +31,9 @@ class Variable {
   const Shape& shape() const { return value().shape(); }
   bool requires_gradient() const;
   // The gradient that backward() left here; undefined when none came. Non-leaf gradients are freed once
-  // passed on.
+  // passed on, unless retain_gradient() was called.
   const Tensor& gradient() const;
+  void retain_gradient() const;
   void clear_gradient();
   // Adds to the gradient; the first comer is kept without a copy. No-op unless requires_gradient().
   void accumulate(Tensor gradient) const;

@@ -50,6 +50,12 @@ ESPALIER_VECTORISED void sigmoid_backward(const float* y, const float* dy, float
 ESPALIER_VECTORISED void tanh_backward(const float* y, const float* dy, float* dx, int64_t count) {
   for (int64_t i = 0; i < count; ++i) dx[i] = dy[i] * (1.0f - y[i] * y[i]);
 }
+void sign(const float* x, float* y, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) y[i] = static_cast<float>((x[i] > 0.0f) - (x[i] < 0.0f));
+}
+void sign_backward(const float*, const float*, float* dx, int64_t count) {
+  std::fill_n(dx, count, 0.0f);
+}
 
 void sigmoid(const float* x, float* y, int64_t count) {
   for (int64_t i = 0; i < count; ++i) y[i] = 1.0f / (1.0f + std::exp(-x[i]));
@@ -125,7 +131,7 @@ void CpuBackend::axpby(double alpha, const Tensor& x, double beta, Tensor& y) {
 }
 
 void CpuBackend::unary(UnaryOp op, const Tensor& x, Tensor& y) {
-  constexpr void (*kKernels[])(const float*, float*, int64_t) = {relu, relu6, sigmoid, tanh};
+  constexpr void (*kKernels[])(const float*, float*, int64_t) = {relu, relu6, sigmoid, tanh, sign};
   const auto kernel = kKernels[static_cast<size_t>(op)];
   const float* from = x.data<float>();
   float* to = y.data<float>();
@@ -135,7 +141,7 @@ void CpuBackend::unary(UnaryOp op, const Tensor& x, Tensor& y) {
 
 void CpuBackend::unary_backward(UnaryOp op, const Tensor& y, const Tensor& dy, Tensor& dx) {
   constexpr void (*kKernels[])(const float*, const float*, float*, int64_t) = {
-      relu_backward, relu6_backward, sigmoid_backward, tanh_backward};
+      relu_backward, relu6_backward, sigmoid_backward, tanh_backward, sign_backward};
   const auto kernel = kKernels[static_cast<size_t>(op)];
   const float *output = y.data<float>(), *gradient = dy.data<float>();
   float* to = dx.data<float>();

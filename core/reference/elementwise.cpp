@@ -52,6 +52,9 @@ void ReferenceBackend::unary(UnaryOp op, const Tensor& x, Tensor& y) {
         case UnaryOp::tanh:
           to[i] = std::tanh(v);
           break;
+        case UnaryOp::sign:
+          to[i] = static_cast<T>((v > 0) - (v < 0));
+          break;
       }
     }
   });
@@ -76,6 +79,9 @@ void ReferenceBackend::unary_backward(UnaryOp op, const Tensor& y, const Tensor&
           break;
         case UnaryOp::tanh:
           to[i] = g * (1 - v * v);
+          break;
+        case UnaryOp::sign:
+          to[i] = T{0};
           break;
       }
     }

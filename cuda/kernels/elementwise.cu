@@ -38,6 +38,7 @@ struct Unary {
     if constexpr (kOp == UnaryOp::relu6) y[i] = v < 0.0f ? 0.0f : v > 6.0f ? 6.0f : v;
     if constexpr (kOp == UnaryOp::sigmoid) y[i] = 1.0f / (1.0f + expf(-v));
     if constexpr (kOp == UnaryOp::tanh) y[i] = tanhf(v);
+    if constexpr (kOp == UnaryOp::sign) y[i] = static_cast<float>((v > 0.0f) - (v < 0.0f));
   }
 };
 
@@ -51,6 +52,7 @@ struct UnaryBackward {
     if constexpr (kOp == UnaryOp::relu6) dx[i] = v > 0.0f && v < 6.0f ? g : 0.0f;
     if constexpr (kOp == UnaryOp::sigmoid) dx[i] = g * v * (1.0f - v);
     if constexpr (kOp == UnaryOp::tanh) dx[i] = g * (1.0f - v * v);
+    if constexpr (kOp == UnaryOp::sign) dx[i] = 0.0f;
   }
 };
 
@@ -132,6 +134,8 @@ cudaError_t unary(UnaryOp op, const float* x, float* y, int64_t count, cudaStrea
       return for_each(count, stream, Unary<UnaryOp::sigmoid>{x, y});
     case UnaryOp::tanh:
       return for_each(count, stream, Unary<UnaryOp::tanh>{x, y});
+    case UnaryOp::sign:
+      return for_each(count, stream, Unary<UnaryOp::sign>{x, y});
   }
   return cudaErrorInvalidValue;
 }
@@ -147,6 +151,8 @@ cudaError_t unary_backward(UnaryOp op, const float* y, const float* dy, float* d
       return for_each(count, stream, UnaryBackward<UnaryOp::sigmoid>{y, dy, dx});
     case UnaryOp::tanh:
       return for_each(count, stream, UnaryBackward<UnaryOp::tanh>{y, dy, dx});
+    case UnaryOp::sign:
+      return for_each(count, stream, UnaryBackward<UnaryOp::sign>{y, dy, dx});
   }
   return cudaErrorInvalidValue;
 }

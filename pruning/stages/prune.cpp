@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "pruning/mask.h"
+#include "pruning/rounds.h"
 #include "pruning/stages.h"
 #include "training/layer_values.h"
 #include "training/trainer.h"
@@ -62,9 +63,9 @@ class PruneStage final : public Stage {
     const auto criterion = make_criterion(criterion_, context.stage_seed());
     const Masks before = context.model.masks;  // a schedule sets out from the densities that the stage meets
     const auto prune_before = [&](int64_t epoch) {
-      const int64_t round = round_at(epoch);
+      const int64_t round = round_due(epoch, train_.epochs, rounds_, rounds_end_);
       if (round > 0) prune(context, targets, before, *criterion, round);
-      return round > 0;
+      return ModelChange{.constraints = round > 0};
     };
     if (train_.epochs == 0) {
       prune(context, targets, before, *criterion, 1);
@@ -73,23 +74,13 @@ class PruneStage final : public Stage {
         weight.backend().apply_mask(weight, mask);
       }
     } else {
-      train(context, train_, prune_before);
+      train(context, train_, {.before_epoch = prune_before});
     }
     for (const auto& [weight, density] : targets)
       context.metrics["density"][weight->name] = density_of(context.model.masks, {weight});
   }
 
  private:
-  // The round to make before `epoch`, or 0. Round r of n is due at epoch floor((r − 1) · rounds_end · epochs
-  // / n), so that the last epochs train the final mask; of rounds that are due at once only the last counts,
-  // which is where they lead.
-  int64_t round_at(int64_t epoch) const {
-    const double span = rounds_end_ * static_cast<double>(train_.epochs) / static_cast<double>(rounds_);
-    for (int64_t round = rounds_; round > 0; --round)
-      if (static_cast<int64_t>(static_cast<double>(round - 1) * span) == epoch) return round;
-    return 0;
-  }
-
   void prune(StageContext& context, const std::vector<WeightValue<double>>& targets, const Masks& before,
              const Criterion& criterion, int64_t round) const {
     Masks& masks = context.model.masks;

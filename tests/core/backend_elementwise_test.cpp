@@ -18,7 +18,7 @@ std::vector<KernelCase> cases() {
     const auto add = [&](const std::string& what, auto run) {
       result.push_back({what + " of " + std::to_string(size), run});
     };
-    for (UnaryOp op : {UnaryOp::relu, UnaryOp::relu6, UnaryOp::sigmoid, UnaryOp::tanh})
+    for (UnaryOp op : {UnaryOp::relu, UnaryOp::relu6, UnaryOp::sigmoid, UnaryOp::tanh, UnaryOp::sign})
       add("unary " + std::to_string(static_cast<int>(op)), [=](Device device, DType dtype) {
         const Tensor x = random_tensor(shape, 1, dtype, device, 0.5, 4.0),
                      dy = random_tensor(shape, 2, dtype, device);

@@ -43,14 +43,15 @@ Trained trained(layers::Network network, std::shared_ptr<const datasets::Dataset
   options.optimizer = {.kind = "sgd", .momentum = 0.9, .weight_decay = 5e-4};
   options.schedule.learning_rate = learning_rate;
   run([&](StageContext& context) {
-    train(context, options, [&](int64_t epoch) {
-      if (epoch != pruned_at) return false;
+    const auto prune = [&](int64_t epoch) {
+      if (epoch != pruned_at) return ModelChange{};
       uint64_t seed = 1;
       for (Parameter* parameter : context.model.network.parameters())
         if (parameter->kind == ParameterKind::weight && parameter->shape.rank() == 4)
           context.model.masks[parameter->name] = random_mask(parameter->shape, seed++, 0.5, device);
-      return true;
-    });
+      return ModelChange{.constraints = true};
+    };
+    train(context, options, {.before_epoch = prune});
   });
   Trained result;
   std::istringstream text(read_text(paths::metrics(run.folder)));

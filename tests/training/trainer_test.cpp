@@ -263,9 +263,11 @@ TEST_CASE("what runs before an epoch may change the masks, once per epoch") {
     epochs.push_back(epoch);
     const Shape shape = run.model.network.parameter("fc1.weight").shape;
     run.model.masks["fc1.weight"] = random_mask(shape, 1, epoch == 0 ? 0.8 : 0.3, Device::cpu);
-    return epoch != 1;
+    return ModelChange{.constraints = epoch != 1};
   };
-  run([&](StageContext& context) { train(context, {.epochs = 3, .batch_size = 50}, prune); });
+  run([&](StageContext& context) {
+    train(context, {.epochs = 3, .batch_size = 50}, {.before_epoch = prune});
+  });
   CHECK(epochs == std::vector<int64_t>{0, 1, 2});
   const auto mask = run.model.masks.at("fc1.weight").to_vector<uint8_t>();
   const auto weight = run.model.network.parameter("fc1.weight").variable.value().to_vector<float>();
@@ -289,11 +291,16 @@ TEST_CASE("a network for another number of classes and a damaged checkpoint are 
   const std::string nested(100'000, '[');
   write_safetensors(path, {{}, {{"steps", "1"}, {"position", nested}}});
   CHECK_ERROR(damaged(stage), "nested deeper");
+  const std::string position =
+      R"({"epoch": 0, "prepared": false, "batch": 0, "images": 0, "correct": 0, "loss": 0, "best_epoch": 0,
+          "best_accuracy": 0, "history": []})";
+  write_safetensors(path, {{}, {{"steps", "1"}, {"position", position}}});
+  CHECK_ERROR(damaged(stage), "not a training checkpoint: no 'network'");
+  write_safetensors(path, {{}, {{"steps", "1"}, {"position", position}, {"network", "{}"}}});
+  CHECK_ERROR(damaged(stage), path.string());
   write_safetensors(
-      path,
-      {{},
-       {{"steps", "1"}, {"position", R"({"epoch": 0, "prepared": false, "batch": 0, "images": 0, "correct": 0,
-                                                                "loss": 0, "best_epoch": 0, "best_accuracy": 0, "history": []})"}}});
+      path, {{},
+             {{"steps", "1"}, {"position", position}, {"network", damaged.model.network.description()}}});
   CHECK_ERROR(damaged(stage), "'conv.weight' is missing");
 }
 
