@@ -23,6 +23,23 @@ std::span<const StageRow> stages() {
        "density}, quality, density_schedule (one_shot, linear, cubic), rounds, rounds_end, and the keys of "
        "train",
        pruning::make_prune_stage},
+      {"prune_channels",
+       "take channels out of the network and train what is left: criterion, reduce (sum, mean, max, producer: "
+       "how the scores of coupled layers become one), norm_share, flops_weight, samples, scope (group, stage, "
+       "global), target (channels, flops, parameters, latency), reduction, layers {name = share}, protect, "
+       "residual, multiple, shifts (zero, keep), rounds, rounds_end, and the keys of train",
+       pruning::make_prune_channels_stage},
+      {"soft_prune",
+       "set the lowest filters to zero before every epoch and train them all, then take the last choice out: "
+       "the keys of prune_channels but rounds",
+       pruning::make_soft_prune_stage},
+      {"slim",
+       "train with an L1 penalty on the scales of batch norms: penalty, initial_scale, and the keys of train",
+       pruning::make_slim_stage},
+      {"prune_greedily",
+       "take the lowest channels of the whole network out every few steps until the target is met, training "
+       "on: every, at_once, and the keys of prune_channels but scope, layers and rounds",
+       pruning::make_prune_greedily_stage},
       {"quantize",
        "share weights by k-means and train the centroids: bits, layers {name = bits}, initialisation "
        "(linear, density, random), "

@@ -27,16 +27,17 @@ bool may_follow(TailPart part, TailPart last) {
 
 }  // namespace
 
-std::vector<Network::Step> fuse(std::span<const Network::Node> nodes, bool training) {
+std::vector<Network::Step> fuse(std::span<const Network::Node> nodes, bool differentiable) {
   const auto reader = only_readers(nodes);
   std::vector<bool> taken(nodes.size(), false);
   std::vector<Network::Step> steps;
   for (size_t i = 0; i < nodes.size(); ++i) {
     if (taken[i]) continue;
     Network::Step step{.layer = i, .inputs = nodes[i].inputs};
-    // Batch norm is no tail in training, where it needs the whole batch's output first, nor of a batch norm.
+    // Batch norm is no tail where it needs a gradient, nor in training, where it reads the whole batch first;
+    // nor is it one of a batch norm.
     TailPart last =
-        training || nodes[i].layer->tail_part() == TailPart::affine ? TailPart::affine : TailPart::none;
+        differentiable || nodes[i].layer->tail_part() == TailPart::affine ? TailPart::affine : TailPart::none;
     for (size_t end = i; nodes[i].layer->takes_tail() && reader[end]; end = step.output()) {
       const size_t next = *reader[end];
       const TailPart part = nodes[next].layer->tail_part();

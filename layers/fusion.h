@@ -8,8 +8,8 @@
 namespace espalier::layers {
 
 // The layers in steps, in an order in which they can be computed. A value that two layers read is never
-// swallowed.
-std::vector<Network::Step> fuse(std::span<const Network::Node> nodes, bool training);
+// swallowed. Differentiable ones keep batch norms apart, as training does too.
+std::vector<Network::Step> fuse(std::span<const Network::Node> nodes, bool differentiable);
 // Every layer a step of its own.
 std::vector<Network::Step> one_by_one(std::span<const Network::Node> nodes);
 

@@ -99,7 +99,7 @@ Variable Network::forward(const Variable& images, const ForwardContext& context)
         shape);
   const bool fuse = context.fuse && context.outputs == nullptr;
   const std::vector<Step> plain = fuse ? std::vector<Step>() : one_by_one(nodes_);
-  const std::vector<Step>& order = fuse ? steps(context.training) : plain;
+  const std::vector<Step>& order = fuse ? steps(context.training || recording()) : plain;
   // An output is let go after its last reader, so that evaluation holds few activations.
   std::vector<size_t> last_reader(nodes_.size(), 0);
   for (size_t i = 0; i < order.size(); ++i)
@@ -137,9 +137,9 @@ Variable Network::forward(const Step& step, std::vector<Variable> inputs, const 
   return layer.forward(inputs, context, tail);
 }
 
-const std::vector<Network::Step>& Network::steps(bool training) {
-  std::vector<Step>& steps = steps_[training ? 1 : 0];
-  if (steps.empty()) steps = fuse(nodes_, training);
+const std::vector<Network::Step>& Network::steps(bool differentiable) {
+  std::vector<Step>& steps = steps_[differentiable ? 1 : 0];
+  if (steps.empty()) steps = fuse(nodes_, differentiable);
   return steps;
 }
 

@@ -90,7 +90,7 @@ class Network {
 
  private:
   int index_of(const std::string& name) const;
-  const std::vector<Step>& steps(bool training);
+  const std::vector<Step>& steps(bool differentiable);
   Variable forward(const Step& step, std::vector<Variable> inputs, const ForwardContext& context);
   bool ready() const { return ready_; }
 
@@ -100,7 +100,7 @@ class Network {
   std::optional<Normalisation> normalisation_;
   std::vector<std::string> labels_;
   std::map<std::string, int> index_;
-  std::array<std::vector<Step>, 2> steps_;  // in evaluation and in training, made when first needed
+  std::array<std::vector<Step>, 2> steps_;  // for inference and for gradients, made when first needed
   bool ready_ = false;
 };
 

@@ -2,6 +2,33 @@
 #include "core/ops/common.h"
 
 namespace espalier::ops {
+namespace {
+
+// y[r][c] = x[r][c] factor[c].
+Tensor scaled(const Tensor& x, const Tensor& factor) {
+  Tensor y(x.shape(), x.dtype(), x.device()), zero(factor.shape(), factor.dtype(), factor.device());
+  Backend& backend = y.backend();
+  backend.fill(zero, 0);
+  backend.epilogue(x, {factor, zero, {}, {}}, y);
+  return y;
+}
+
+// The sum over rows of dz times the input as the running statistics normalise it.
+Tensor scale_gradient(const Variable& x, const Variable& scale, const Variable& shift,
+                      const BatchNormState& state, const BatchNormOptions& options, const Tensor& dz) {
+  Tensor one = like(scale), zero = like(shift), factor = like(scale), offset = like(scale);
+  Tensor normalised = like(x), dscale = like(scale);
+  Backend& backend = one.backend();
+  backend.fill(one, 1);
+  backend.fill(zero, 0);
+  backend.batch_norm_affine(one, zero, state.running_mean, state.running_variance, factor, offset, options);
+  backend.epilogue(x.value(), {factor, offset, {}, {}}, normalised);
+  backend.binary(BinaryOp::multiply, dz, normalised, normalised);
+  backend.sum_rows(normalised, dscale);
+  return dscale;
+}
+
+}  // namespace
 
 Tail batch_norm_tail(const Variable& scale, const Variable& shift, const BatchNormState& state,
                      const BatchNormOptions& options) {
@@ -24,12 +51,17 @@ Variable batch_norm(const Variable& x, const Variable& scale, const Variable& sh
   Tensor y = like(x);
   Backend& backend = y.backend();
   if (!training) {
-    check(
-        !recording() || !(x.requires_gradient() || scale.requires_gradient() || shift.requires_gradient()),
-        "[batch_norm] with running statistics has no gradient; use training mode, or no-gradient evaluation");
     const Tail affine = batch_norm_tail(scale, shift, state, options);
     backend.epilogue(x.value(), {affine.factor, affine.offset, residual, tail.activation}, y);
-    return Variable(y);
+    return Variable::result("batch_norm", y, {x, scale, shift, tail.residual},
+                            [x, scale, shift, state, y, options, factor = affine.factor,
+                             rest = Tail{.residual = tail.residual, .activation = tail.activation}](
+                                const Tensor& dy) {
+                              const Tensor dz = backward_through(rest, shift, y, dy);
+                              if (x.requires_gradient()) x.accumulate(scaled(dz, factor));
+                              if (scale.requires_gradient())
+                                scale.accumulate(scale_gradient(x, scale, shift, state, options, dz));
+                            });
   }
   check(x.shape().rows() > 1, "[batch_norm] needs more than one value per channel to train on; input {}",
         x.shape());

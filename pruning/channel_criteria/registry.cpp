@@ -1,0 +1,38 @@
+#include <algorithm>
+
+#include "core/error.h"
+#include "pruning/channel_criterion.h"
+
+namespace espalier::pruning {
+
+std::span<const ChannelCriterionRow> channel_criteria() {
+  static constexpr ChannelCriterionRow kRows[] = {
+      {"l1", "ℓ1 norm of a channel's filters (Li et al., ICLR 2017)", false, true, make_l1},
+      {"l2", "ℓ2 norm of a channel's filters (He et al., IJCAI 2018)", false, true, make_l2},
+      {"geometric_median",
+       "sum of a filter's distances to the others of its layer, after a share by norm (He et al., CVPR 2019)",
+       false, true, make_geometric_median},
+      {"batch_norm_scale", "|γ| of the batch norms that scale a channel (Liu et al., ICCV 2017)", false, true,
+       make_batch_norm_scale},
+      {"activation_mean", "mean of |activation| over images and positions (Molchanov et al., ICLR 2017)",
+       true, true, make_activation_mean},
+      {"apoz", "share of activations that are not zero (Hu et al., 2016)", true, true, make_apoz},
+      {"taylor", "|mean of activation times its gradient|, rescaled by group (Molchanov et al., ICLR 2017)",
+       true, true, make_taylor},
+      {"random", "a random order, as a control", false, false, make_random_channels},
+      {"oracle", "|change of the loss| when a channel alone is silenced (Molchanov et al., ICLR 2017)", true,
+       false, make_oracle},
+  };
+  return kRows;
+}
+
+const ChannelCriterionRow& channel_criterion(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const ChannelCriterionRow& row : channel_criteria()) {
+    if (row.name == name) return row;
+    names.push_back(row.name);
+  }
+  fail("[channels] unknown criterion '{}'; the criteria are {}", name, fmt::join(names, ", "));
+}
+
+}  // namespace espalier::pruning

@@ -1,0 +1,185 @@
+#include "pruning/channel_selection.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "pruning/surgery.h"
+#include "training/latency.h"
+
+namespace espalier::pruning {
+namespace {
+
+bool matches(const std::string& pattern, const layers::Network& network, const ChannelGroup& group) {
+  return std::ranges::any_of(group.producers, [&](int n) {
+    const std::string& layer = network.nodes()[static_cast<size_t>(n)].layer->name();
+    return fnmatch(pattern.c_str(), layer.c_str(), 0) == 0;
+  });
+}
+
+bool is_residual(const layers::Network& network, const ChannelGroup& group) {
+  return std::ranges::any_of(
+      group.nodes, [&](int n) { return n >= 0 && network.nodes()[static_cast<size_t>(n)].type == "add"; });
+}
+
+// Groups whose channels are made at the same resolution share a stage: height, width.
+std::pair<int64_t, int64_t> stage_of(const layers::Network& network, const ChannelGroup& group) {
+  const Shape& output = network.nodes()[static_cast<size_t>(group.producers.front())].output;
+  return output.rank() == 4 ? std::pair(output[1], output[2]) : std::pair(int64_t{0}, int64_t{0});
+}
+
+}  // namespace
+
+ChannelSelectionOptions read_channel_selection(const Config& config) {
+  ChannelSelectionOptions options;
+  options.scope = config.get_choice("scope", {"group", "stage", "global"}, options.scope);
+  options.target =
+      config.get_choice("target", {"channels", "flops", "parameters", "latency"}, options.target);
+  if (options.scope == "group") {
+    const Config layers = config.table("layers", false);
+    for (const std::string& layer : layers.keys()) options.layers[layer] = layers.get_number(layer, {}, 0, 1);
+    layers.finish();
+  }
+  const bool by_layer = !options.layers.empty() && options.target == "channels";
+  options.reduction =
+      config.get_number("reduction", by_layer ? std::optional<double>(0.0) : std::nullopt, 0, 0.999);
+  options.protect = config.get_strings("protect", std::vector<std::string>{});
+  options.residual = config.get_bool("residual", options.residual);
+  options.multiple = static_cast<int>(config.get_integer("multiple", options.multiple, 1, 1024));
+  return options;
+}
+
+ChannelSelection::ChannelSelection(const layers::Network& network, const ChannelCriterion& criterion,
+                                   ChannelSelectionOptions options, Device device)
+    : options_(std::move(options)) {
+  const ChannelGraph graph(network);
+  std::vector<std::string> patterns = options_.protect;
+  for (const auto& [pattern, share] : options_.layers) patterns.push_back(pattern);
+  for (const std::string& pattern : patterns)
+    check(std::ranges::any_of(
+              graph.groups(),
+              [&](const ChannelGroup& group) { return group.prunable && matches(pattern, network, group); }),
+          "[channels] no layer of '{}' whose channels can be pruned has a name like '{}'", network.name(),
+          pattern);
+  for (const ChannelGroup& group : graph.groups())
+    if (group.prunable && !group.producers.empty() && criterion.applies_to(network, group) &&
+        (options_.residual || !is_residual(network, group)) &&
+        std::ranges::none_of(options_.protect,
+                             [&](const auto& pattern) { return matches(pattern, network, group); }))
+      channels_[group.name] = group.channels;
+  check(!channels_.empty(), "[channels] nothing of '{}' may be pruned", network.name());
+
+  if (options_.target == "flops") {
+    cost_ = [first = static_cast<double>(network.flops())](const layers::Network& now) {
+      return static_cast<double>(now.flops()) / first;
+    };
+  } else if (options_.target == "parameters") {
+    cost_ = [first = static_cast<double>(network.parameter_count())](const layers::Network& now) {
+      return static_cast<double>(now.parameter_count()) / first;
+    };
+  } else if (options_.target == "latency") {
+    const auto runnable = [device](const std::string& description) {
+      layers::Network copy = layers::Network::from_description(description, "[channels]");
+      copy.initialise(layers::Initialiser::kaiming_normal, 1, device);
+      return copy;
+    };
+    const auto first = std::make_shared<layers::Network>(runnable(network.description()));
+    cost_ = [first, runnable, device](const layers::Network& now) {
+      layers::Network copy = runnable(now.description());
+      const Latency latency = measure_latency(copy, *first, device);
+      return latency.seconds / latency.beside;
+    };
+  } else {
+    cost_ = [channels = channels_](const layers::Network& now) {
+      double before = 0, after = 0;
+      for (const auto& [name, count] : channels) before += count;
+      const ChannelGraph left(now);
+      for (const ChannelGroup& group : left.groups())
+        if (channels.contains(group.name)) after += group.channels;
+      return after / before;
+    };
+  }
+}
+
+std::vector<ChannelSelection::Contest> ChannelSelection::contests(const ChannelGraph& graph,
+                                                                  const layers::Network& network,
+                                                                  const ChannelScores& scores) const {
+  std::vector<Contest> result;
+  std::map<std::pair<int64_t, int64_t>, size_t> of_stage;
+  for (size_t g = 0; g < graph.groups().size(); ++g) {
+    const ChannelGroup& group = graph.groups()[g];
+    if (!channels_.contains(group.name)) continue;
+    const auto stage =
+        options_.scope == "global" ? std::pair(int64_t{0}, int64_t{0}) : stage_of(network, group);
+    if (options_.scope == "group" || !of_stage.contains(stage)) {
+      of_stage[stage] = result.size();
+      result.push_back({.share = options_.target == "channels" ? options_.reduction : 1});
+      for (const auto& [pattern, share] : options_.layers)
+        if (matches(pattern, network, group)) result.back().share = share;
+    }
+    Contest& contest = result[of_stage[stage]];
+    contest.at_first += channels_.at(group.name);
+    for (int channel = 0; channel < group.channels; ++channel)
+      contest.order.push_back({static_cast<int>(g), channel});
+  }
+  for (Contest& contest : result)
+    std::ranges::stable_sort(contest.order, {}, [&](const Candidate& candidate) {
+      return scores[static_cast<size_t>(candidate.group)][static_cast<size_t>(candidate.channel)];
+    });
+  return result;
+}
+
+Removal ChannelSelection::choose(const ChannelGraph& graph, const layers::Network& network,
+                                 const ChannelScores& scores, double progress) const {
+  const std::vector<Contest> all = contests(graph, network, scores);
+  const auto at = [&](double part) {
+    Removal wishes;
+    for (const Contest& contest : all) {
+      const auto to_go =
+          std::llround(std::min(1.0, part * contest.share) * static_cast<double>(contest.at_first));
+      const int64_t count = std::clamp<int64_t>(to_go - (contest.at_first - std::ssize(contest.order)), 0,
+                                                std::ssize(contest.order));
+      wishes.insert(wishes.end(), contest.order.begin(), contest.order.begin() + count);
+    }
+    return graph.admissible(wishes, options_.multiple);
+  };
+  if (options_.target == "channels") return at(progress);
+  // The smallest part that reaches the target; shares above 1 take what the others leave.
+  const double target = 1 - progress * options_.reduction;
+  double low = 0, high = 1;
+  for (const Contest& contest : all)
+    if (contest.share > 0) high = std::max(high, 1 / contest.share);
+  for (int i = 0; i < 16; ++i) {
+    const double middle = (low + high) / 2;
+    (cost_(without_channels(network, at(middle))) <= target ? high : low) = middle;
+  }
+  return at(high);
+}
+
+bool ChannelSelection::reached(const layers::Network& network) const {
+  return cost_(network) <= 1 - options_.reduction;
+}
+
+Removal ChannelSelection::lowest(const ChannelGraph& graph, const layers::Network& network,
+                                 const ChannelScores& scores, int64_t count) const {
+  Removal order;
+  for (const Contest& contest : contests(graph, network, scores))
+    order.insert(order.end(), contest.order.begin(), contest.order.end());
+  std::ranges::stable_sort(order, {}, [&](const Candidate& candidate) {
+    return scores[static_cast<size_t>(candidate.group)][static_cast<size_t>(candidate.channel)];
+  });
+  // Some cannot go, or the last of a group would: those behind them take their turn.
+  Removal result;
+  for (const Candidate& candidate : order) {
+    if (std::ssize(result) >= count) break;
+    Removal wishes = result;
+    wishes.push_back(candidate);
+    const Removal possible = graph.admissible(wishes);
+    if (possible.size() > result.size()) result = possible;
+  }
+  return result;
+}
+
+}  // namespace espalier::pruning

@@ -1,0 +1,57 @@
+#include "core/error.h"
+#include "pruning/stages.h"
+#include "pruning/stages/channel_pruner.h"
+
+namespace espalier::pruning {
+namespace {
+
+class PruneGreedilyStage final : public Stage {
+ public:
+  explicit PruneGreedilyStage(const Config& config)
+      : pruner_(config, "taylor"),
+        every_(config.get_integer("every", 30, 1)),
+        at_once_(config.get_integer("at_once", 1, 1)),
+        train_(read_train_options(config, TrainOptions{}.epochs)) {
+    for (const char* key : {"scope", "layers"})
+      espalier::check(!config.has(key), "{}: channels of the whole network compete here; expected no '{}'",
+                      config.where(key), key);
+  }
+
+  void check(const layers::Network& network, const datasets::Split& data) const override {
+    pruner_.check(network);
+    check_train_options(train_, network, data);
+  }
+
+  void run(StageContext& context) override {
+    const layers::Network before = without_channels(context.model.network, {});
+    const ChannelSelection selection = pruner_.selection(before, context.model.device());
+    train(context, train_, {.after_step = [&](int64_t steps) {
+            const layers::Network& network = context.model.network;
+            if (steps % every_ != 0 || selection.reached(network)) return ModelChange{};
+            const ChannelGraph graph(network);
+            const ChannelScores scores = pruner_.scores(context, graph, static_cast<uint64_t>(steps));
+            return pruner_.prune(context, selection.lowest(graph, network, scores, at_once_), before);
+          }});
+    const bool reached = selection.reached(context.model.network);
+    if (!reached)
+      context.reporter.line(
+          "the training ended before the target was met: more epochs, a smaller every or a larger at_once "
+          "would "
+          "meet it");
+    context.metrics["pruned"] = pruned_channels(before, context.model.network);
+    context.metrics["pruned"]["target_met"] = reached;
+  }
+
+ private:
+  ChannelPruner pruner_;
+  int64_t every_, at_once_;
+  TrainOptions train_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stage> make_prune_greedily_stage(const Config& config) {
+  return std::make_unique<PruneGreedilyStage>(config);
+}
+
+}  // namespace espalier::pruning

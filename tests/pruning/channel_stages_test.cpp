@@ -1,0 +1,257 @@
+#include <algorithm>
+#include <cmath>
+
+#include "core/io/safetensors.h"
+#include "pruning/channel_graph.h"
+#include "pruning/stages.h"
+#include "tests/support/catch.h"
+#include "tests/support/stage_run.h"
+
+namespace espalier::test {
+namespace {
+
+using nlohmann::json;
+
+using Maker = std::unique_ptr<Stage> (*)(const Config&);
+
+std::unique_ptr<Stage> made(Maker make, const std::string& toml) {
+  const Config config = Config::from_text(toml, "recipe");
+  auto stage = make(config);
+  config.finish();
+  return stage;
+}
+
+std::function<void(StageContext&)> stage(Maker make, const std::string& toml) {
+  return [=](StageContext& context) {
+    const auto stage = made(make, toml);
+    stage->check(context.model.network, context.data);
+    stage->run(context);
+  };
+}
+
+// A residual block between convolutions, with batch norms, a codebook's worth of layers and a dropout.
+Model residual_model(uint64_t seed = 1) {
+  layers::Network network("residual", {28, 28, 1});
+  network.add("conv2d", "stem", {{"channels", 8}, {"kernel", 5}, {"stride", 4}, {"bias", false}});
+  network.add("batch_norm", "stem_norm");
+  network.add("relu", "stem_relu");
+  network.add("conv2d", "inner", {{"channels", 12}, {"kernel", 3}, {"padding", 1}, {"bias", false}});
+  network.add("batch_norm", "inner_norm");
+  network.add("relu", "inner_relu");
+  network.add("conv2d", "outer", {{"channels", 8}, {"kernel", 3}, {"padding", 1}});
+  network.add("add", "sum", json::object(), {"outer", "stem_relu"});
+  network.add("relu", "relu");
+  network.add("global_average_pool2d", "pool");
+  network.add("dropout", "dropout", {{"probability", 0.1}});
+  network.add("linear", "fc", {{"features", 10}});
+  network.initialise(layers::Initialiser::kaiming_normal, seed, Device::cpu);
+  return {std::move(network), {}, {}};
+}
+
+int channels(const layers::Network& network, const std::string& group) {
+  const pruning::ChannelGraph graph(network);
+  return graph.groups()[static_cast<size_t>(graph.group(group))].channels;
+}
+
+std::string bits(StageRun& run) {
+  const auto path = run.folder / "bits.safetensors";
+  TensorFile file;
+  for (const auto& [name, tensor] : run.model.network.state()) file.tensors[name] = tensor.clone();
+  for (const auto& [name, mask] : run.model.masks) file.tensors["mask/" + name] = mask.clone();
+  file.metadata["network"] = run.model.network.description();
+  write_safetensors(path, file);
+  return read_text(path);
+}
+
+const std::string kTrain = "batch_size = 50\nlearning_rate = 0.02\n";
+
+struct Case {
+  const char* name;
+  Maker make;
+  std::string toml;
+};
+const std::vector<Case>& cases() {
+  static const std::vector<Case> kCases = {
+      {"prune_channels", pruning::make_prune_channels_stage,
+       "reduction = 0.5\nrounds = 2\nrounds_end = 1.0\nepochs = 4\nema_decay = 0.9\n" + kTrain},
+      {"soft_prune", pruning::make_soft_prune_stage,
+       "criterion = \"geometric_median\"\nreduction = 0.5\nepochs = 3\nshifts = \"keep\"\n" + kTrain},
+      {"prune_greedily", pruning::make_prune_greedily_stage,
+       "target = \"flops\"\nreduction = 0.4\nevery = 2\nat_once = 2\nsamples = 64\nepochs = 4\n" + kTrain},
+      {"slim", pruning::make_slim_stage, "penalty = 0.01\ninitial_scale = 0.5\nepochs = 2\n" + kTrain},
+  };
+  return kCases;
+}
+
+TEST_CASE("a stage of structured pruning stopped after every step ends with the same bits") {
+  for (const Case& given : cases()) {
+    INFO(given.name);
+    const TemporaryFolder folder;
+    const auto run = stage(given.make, given.toml + "checkpoint_seconds = 0\n");
+    StageRun whole(residual_model(), synthetic(200, 20), folder / "whole");
+    whole(run);
+    int pieces = 0;
+    const auto pieced =
+        run_in_pieces([] { return residual_model(); }, synthetic(200, 20), folder / "pieces", 1, run, pieces);
+    CHECK(pieces >= 8);
+    CHECK(bits(*pieced) == bits(whole));
+    CHECK(pieced->metrics == whole.metrics);
+    CHECK(pieced->file(paths::metrics(pieced->folder)) == whole.file(paths::metrics(whole.folder)));
+  }
+}
+
+TEST_CASE("a one-shot prune without epochs takes the share of channels and trains nothing") {
+  const TemporaryFolder folder;
+  StageRun run(residual_model(), synthetic(50, 10), folder.path());
+  run(stage(pruning::make_prune_channels_stage, "reduction = 0.5\n"));
+  CHECK(channels(run.model.network, "stem") == 4);
+  CHECK(channels(run.model.network, "inner") == 6);
+  CHECK(run.metrics.at("pruned").at("channels") == json{{"stem", {8, 4}}, {"inner", {12, 6}}});
+  const double flops = run.metrics.at("pruned").at("flops_reduction");
+  CHECK(flops == Approx(1 - static_cast<double>(run.model.network.flops()) /
+                                static_cast<double>(residual_model().network.flops())));
+  CHECK(run.metrics.at("pruned").at("parameter_reduction").get<double>() > 0.5);
+}
+
+TEST_CASE("rounds take channels little by little and the last trains what is left") {
+  const TemporaryFolder folder;
+  StageRun run(residual_model(), synthetic(100, 10), folder.path());
+  run(stage(pruning::make_prune_channels_stage,
+            "reduction = 0.5\nrounds = 2\nrounds_end = 0.5\nepochs = 4\n" + kTrain));
+  CHECK(channels(run.model.network, "inner") == 6);
+  const auto pruned = [](const std::string& line) { return line.find("channels pruned") != std::string::npos; };
+  CHECK(std::ranges::count_if(run.lines, pruned) == 2);
+}
+
+TEST_CASE("masks, momentum and averages follow the channels that stay") {
+  const TemporaryFolder folder;
+  Model model = residual_model();
+  const Shape shape = model.network.parameter("inner.weight").shape;
+  model.masks["inner.weight"] = random_mask(shape, 1, 0.5, Device::cpu);
+  StageRun run(std::move(model), synthetic(100, 10), folder.path());
+  run(stage(pruning::make_prune_channels_stage, "reduction = 0.5\nepochs = 2\nema_decay = 0.5\n" + kTrain));
+  const auto mask = run.model.masks.at("inner.weight").to_vector<uint8_t>();
+  const auto weight = run.model.network.parameter("inner.weight").variable.value().to_vector<float>();
+  REQUIRE(mask.size() == weight.size());
+  REQUIRE(mask.size() == static_cast<size_t>(shape.numel() / 4));
+  for (size_t i = 0; i < mask.size(); ++i) CHECK((mask[i] != 0) == (weight[i] != 0));
+}
+
+TEST_CASE("softly pruned filters are zero at the beginning of an epoch, train on, and go in the end") {
+  const TemporaryFolder folder;
+  StageRun run(residual_model(), synthetic(100, 10), folder.path());
+  std::vector<int64_t> zero_filters;  // of inner after each batch
+  const auto count = [&] {
+    const auto weight = run.model.network.parameter("inner.weight").variable.value().to_vector<float>();
+    const size_t size = weight.size() / 12;
+    int64_t zero = 0;
+    for (size_t filter = 0; filter < weight.size() && weight.size() == 12 * 9 * 8; filter += size)
+      zero += std::all_of(weight.begin() + static_cast<std::ptrdiff_t>(filter),
+                          weight.begin() + static_cast<std::ptrdiff_t>(filter + size),
+                          [](float w) { return w == 0; });
+    return zero;
+  };
+  struct Watching final : Reporter {
+    StageRun& run;
+    std::function<void()> look;
+    Watching(StageRun& of, std::function<void()> what) : run(of), look(std::move(what)) {}
+    void line(const std::string& text) override { run.line(text); }
+    bool wants_progress() override { return true; }
+    void progress(const Progress&) override { look(); }
+  } watching(run, [&] { zero_filters.push_back(count()); });
+  StageContext context{.model = run.model, .data = run.data, .seed = 7, .number = 2, .folder = run.folder,
+                       .reporter = watching, .interrupted = run.interrupted};
+  // With a learning rate of 0 what is zeroed stays so.
+  stage(pruning::make_soft_prune_stage,
+        "reduction = 0.25\nepochs = 2\nbatch_size = 50\nlearning_rate = 0.0\n")(context);
+  CHECK(zero_filters == std::vector<int64_t>{3, 3, 3, 3});
+  CHECK(channels(run.model.network, "inner") == 9);
+  // With another the gradient brings them back, since their batch norm passes it on.
+  const TemporaryFolder second;
+  StageRun again(residual_model(), synthetic(100, 10), second.path());
+  again(stage(pruning::make_soft_prune_stage, "reduction = 0.25\nepochs = 2\n" + kTrain));
+  CHECK(channels(again.model.network, "inner") == 9);
+}
+
+TEST_CASE("slimming adds penalty times sign(γ) to the gradient, the sum's with accumulation too") {
+  const auto scale_after = [](double penalty, int accumulate) {
+    const TemporaryFolder folder;
+    StageRun run(residual_model(), synthetic(100, 10), folder.path());
+    Tensor scale = run.model.network.parameter("inner_norm.weight").variable.value();
+    std::vector<float> values(12);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = i == 0 ? 0.0f : i % 2 == 0 ? 0.7f : -0.7f;
+    scale.copy_from(Tensor::from(values, {12}));
+    run(stage(pruning::make_slim_stage,
+              fmt::format("penalty = {}\nepochs = 1\nbatch_size = {}\naccumulate = {}\nlearning_rate = 0.1\n"
+                          "optimizer = {{momentum = 0.0, weight_decay = 0.0}}\n",
+                          penalty, 100 / accumulate, accumulate)));
+    return run.model.network.parameter("inner_norm.weight").variable.value().to_vector<float>();
+  };
+  for (int accumulate : {1, 2}) {
+    INFO("accumulate " << accumulate);
+    // One step: it differs by learning rate times penalty.
+    const auto without = scale_after(0, accumulate), with = scale_after(0.5, accumulate);
+    for (size_t i = 0; i < with.size(); ++i) {
+      const float sign = i == 0 ? 0.0f : i % 2 == 0 ? 1.0f : -1.0f;
+      CHECK(with[i] == Approx(without[i] - 0.1f * 0.5f * sign).margin(1e-5));
+    }
+  }
+}
+
+TEST_CASE("slimming and a global prune by the scales take the channels whose scales went to zero") {
+  const TemporaryFolder folder;
+  StageRun run(residual_model(), synthetic(50, 10), folder.path());
+  Tensor scale = run.model.network.parameter("inner_norm.weight").variable.value();
+  std::vector<float> values(12, 1.0f);
+  for (size_t i : {1U, 4U, 5U}) values[i] = 1e-6f;
+  scale.copy_from(Tensor::from(values, {12}));
+  const auto before = run.model.network.parameter("outer.weight").variable.value().to_vector<float>();
+  run(stage(pruning::make_prune_channels_stage,
+            "criterion = \"batch_norm_scale\"\nscope = \"global\"\nreduction = 0.15\nshifts = \"keep\"\n"));
+  CHECK(channels(run.model.network, "inner") == 9);
+  CHECK(channels(run.model.network, "stem") == 8);
+  const auto after = run.model.network.parameter("outer.weight").variable.value().to_vector<float>();
+  CHECK(after[0] == before[0]);
+  CHECK(after[1] == before[2]);  // reads channel 2 now
+}
+
+TEST_CASE("greedy pruning takes so many channels every so many steps until the target is met") {
+  const TemporaryFolder folder;
+  StageRun run(residual_model(), synthetic(200, 10), folder.path());
+  run(stage(pruning::make_prune_greedily_stage,
+            "reduction = 0.25\nevery = 3\nat_once = 2\nsamples = 50\nepochs = 5\n" + kTrain));
+  // 20 candidates: five are to go, in three times two channels after 3, 6 and 9 of 20 steps.
+  CHECK(channels(run.model.network, "stem") + channels(run.model.network, "inner") == 14);
+  CHECK(run.metrics.at("pruned").at("target_met") == true);
+
+  const TemporaryFolder second;
+  StageRun early(residual_model(), synthetic(200, 10), second.path());
+  early(stage(pruning::make_prune_greedily_stage,
+              "reduction = 0.5\nevery = 3\nsamples = 50\nepochs = 1\n" + kTrain));
+  CHECK(early.metrics.at("pruned").at("target_met") == false);
+  CHECK(channels(early.model.network, "stem") + channels(early.model.network, "inner") == 19);
+}
+
+TEST_CASE("keys that would have no effect and stages that do not fit their network are refused") {
+  const auto prune = pruning::make_prune_channels_stage;
+  CHECK_ERROR(made(prune, "criterion = \"l3\"\nreduction = 0.5"), "l3");
+  CHECK_ERROR(made(prune, "reduction = 0.5\nrounds = 2"), "epochs");
+  CHECK_ERROR(made(prune, "reduction = 0.5\nnorm_share = 0.5"), "norm_share");
+  CHECK_ERROR(made(prune, "reduction = 0.5\nsamples = 5"), "samples");
+  CHECK_ERROR(made(prune, "reduction = 0.5\nscope = \"global\"\nlayers = {stem = 0.5}"), "layers");
+  CHECK_ERROR(made(prune, "reduction = 1.0"), "reduction");
+  CHECK_ERROR(made(pruning::make_prune_greedily_stage, "reduction = 0.5\nscope = \"group\""), "scope");
+
+  layers::Network plain("plain", {28, 28, 1});
+  plain.add("flatten", "flatten");
+  plain.add("linear", "fc1", {{"features", 5}});
+  plain.add("linear", "fc2", {{"features", 10}});
+  const datasets::Split data = synthetic(50, 10);
+  CHECK_ERROR(made(pruning::make_slim_stage, "")->check(plain, data), "no batch norms");
+  CHECK_ERROR(made(prune, "criterion = \"batch_norm_scale\"\nreduction = 0.5")->check(plain, data),
+              "nothing of 'plain' may be pruned");
+  CHECK_ERROR(made(prune, "reduction = 0.5\nprotect = [\"fc9\"]")->check(plain, data), "fc9");
+}
+
+}  // namespace
+}  // namespace espalier::test

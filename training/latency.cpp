@@ -1,0 +1,48 @@
+#include "training/latency.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <vector>
+
+#include "core/backend.h"
+#include "core/random.h"
+
+namespace espalier {
+namespace {
+
+double seconds_of_pass(layers::Network& network, const Variable& images) {
+  const auto start = std::chrono::steady_clock::now();
+  // Reading the answer waits for the device.
+  static_cast<void>(network.forward(images, {}).value().to(Device::cpu));
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + std::ssize(values) / 2;
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
+}  // namespace
+
+Latency measure_latency(layers::Network& network, layers::Network& beside, Device device,
+                        int64_t batch_size) {
+  constexpr int kPasses = 9;
+  const NoGradient no_gradient;
+  const std::array networks = {&network, &beside};
+  std::array<std::vector<double>, 2> seconds;
+  std::array<Variable, 2> images;
+  for (size_t side = 0; side < networks.size(); ++side) {
+    const Shape& image = networks[side]->image();
+    images[side] = Variable(
+        RandomStream(1, "latency").uniform({batch_size, image[0], image[1], image[2]}, -1, 1).to(device));
+    seconds_of_pass(*networks[side], images[side]);  // the first makes what later ones find ready
+  }
+  for (int pass = 0; pass < kPasses; ++pass)
+    for (size_t side = 0; side < networks.size(); ++side)
+      seconds[side].push_back(seconds_of_pass(*networks[side], images[side]));
+  return {median(seconds[0]), median(seconds[1])};
+}
+
+}  // namespace espalier
