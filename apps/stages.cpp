@@ -30,8 +30,8 @@ std::span<const StageRow> stages() {
        "residual, multiple, shifts (zero, keep), rounds, rounds_end, and the keys of train",
        pruning::make_prune_channels_stage},
       {"soft_prune",
-       "set the lowest filters to zero before every epoch and train them all, then take the last choice out: "
-       "the keys of prune_channels but rounds",
+       "set the lowest filters to zero before every epoch and train them all (with hold = true all others), then "
+       "take the last choice out: hold, and the keys of prune_channels but rounds",
        pruning::make_soft_prune_stage},
       {"slim",
        "train with an L1 penalty on the scales of batch norms: penalty, initial_scale, and the keys of train",
@@ -40,6 +40,11 @@ std::span<const StageRow> stages() {
        "take the lowest channels of the whole network out every few steps until the target is met, training "
        "on: every, at_once, and the keys of prune_channels but scope, layers and rounds",
        pruning::make_prune_greedily_stage},
+      {"prune_by_lasso",
+       "layer by layer choose the inputs that a LASSO leaves, rebuild the layer's output from them by least "
+       "squares, then train: images, positions, target (channels, flops, parameters), reduction, layers {name "
+       "= share}, protect, multiple, and the keys of train",
+       pruning::make_prune_by_lasso_stage},
       {"quantize",
        "share weights by k-means and train the centroids: bits, layers {name = bits}, initialisation "
        "(linear, density, random), "

@@ -17,6 +17,7 @@ zlib1g-dev              module  zlib
 libstb-dev              module  stb
 libjpeg-dev             module  libjpeg
 libisal-dev             module  libisal
+libeigen3-dev           module  eigen3
 libcurl4-openssl-dev    module  libcurl
 libssl-dev              module  libcrypto
 libarchive-dev          module  libarchive
@@ -88,7 +89,7 @@ require_packages() {
 
 # shellcheck disable=SC2034  # used by those who source this
 build_packages=(g++ cmake ninja-build pkg-config libhwy-dev libtomlplusplus-dev libcli11-dev
-  nlohmann-json3-dev libfmt-dev libspdlog-dev zlib1g-dev libisal-dev libcurl4-openssl-dev libssl-dev
+  nlohmann-json3-dev libfmt-dev libspdlog-dev zlib1g-dev libisal-dev libeigen3-dev libcurl4-openssl-dev libssl-dev
   libarchive-dev libstb-dev libjpeg-dev)
 
 if command -v ccache >/dev/null; then

@@ -1,25 +1,26 @@
+#include <algorithm>
+
+#include "pruning/mask.h"
 #include "pruning/stages.h"
 #include "pruning/stages/channel_pruner.h"
 
 namespace espalier::pruning {
 namespace {
 
-// Zeroes the weights that make the channels, and nothing else: with its batch norm as it was a filter can
-// come back.
-void zero_filters(layers::Network& network, const ChannelGraph& graph, const Removal& removal) {
-  const auto masks = silencing_masks(network, graph, RemovedChannels(graph, removal), Shifts::keep);
-  for (const auto& [name, mask] : masks) {
-    const Parameter& parameter = network.parameter(name);
-    if (parameter.kind != ParameterKind::weight) continue;
-    Tensor weight = parameter.variable.value();
-    weight.backend().apply_mask(weight, mask);
-  }
+// By weight, what makes the channels of `removal`, and nothing else: with its batch norm as it was a filter
+// can come back.
+Masks filter_masks(layers::Network& network, const ChannelGraph& graph, const Removal& removal) {
+  Masks masks = silencing_masks(network, graph, RemovedChannels(graph, removal), Shifts::keep);
+  std::erase_if(masks, [&](const auto& entry) {
+    return network.parameter(entry.first).kind != ParameterKind::weight;
+  });
+  return masks;
 }
 
 class SoftPruneStage final : public Stage {
  public:
   explicit SoftPruneStage(const Config& config)
-      : pruner_(config, "l2"), train_(read_train_options(config, TrainOptions{}.epochs)) {}
+      : pruner_(config, "l2"), hold_(config.get_bool("hold", false)), train_(read_train_options(config, TrainOptions{}.epochs)) {}
 
   void check(const layers::Network& network, const datasets::Split& data) const override {
     pruner_.check(network);
@@ -34,17 +35,36 @@ class SoftPruneStage final : public Stage {
       return selection.choose(graph, context.model.network,
                               pruner_.scores(context, graph, static_cast<uint64_t>(epoch)));
     };
+    const Masks held_before = context.model.masks;
     train(context, train_, {.before_epoch = [&](int64_t epoch) {
-            const Removal removal = chosen(epoch);
-            zero_filters(context.model.network, graph, removal);
-            return ModelChange{};
+            Model& model = context.model;
+            if (hold_) model.masks = held_before;
+            for (const auto& [name, mask] : filter_masks(model.network, graph, chosen(epoch))) {
+              Tensor weight = model.network.parameter(name).variable.value();
+              weight.backend().apply_mask(weight, mask);
+              if (hold_) hold(model, name, mask);
+            }
+            return ModelChange{.constraints = hold_};
           }});
-    pruner_.prune(context, chosen(train_.epochs), before);
+    const Removal removal = chosen(train_.epochs);
+    context.model.masks = held_before;
+    pruner_.prune(context, removal, before);
     context.metrics["pruned"] = pruned_channels(before, context.model.network);
   }
 
  private:
+  // On top of a mask that the weight has already.
+  static void hold(Model& model, const std::string& name, const Tensor& mask) {
+    const auto [held, is_new] = model.masks.try_emplace(name, mask);
+    if (is_new) return;
+    auto keep = held->second.to_vector<uint8_t>();
+    const auto filters = mask.to_vector<uint8_t>();
+    std::ranges::transform(keep, filters, keep.begin(), [](uint8_t a, uint8_t b) { return std::min(a, b); });
+    held->second = Tensor::from(keep, mask.shape(), mask.device());
+  }
+
   ChannelPruner pruner_;
+  bool hold_;
   TrainOptions train_;
 };
 

@@ -6,6 +6,7 @@
 #include "pruning/stages.h"
 #include "tests/support/catch.h"
 #include "tests/support/stage_run.h"
+#include "training/evaluate.h"
 
 namespace espalier::test {
 namespace {
@@ -76,8 +77,12 @@ const std::vector<Case>& cases() {
        "reduction = 0.5\nrounds = 2\nrounds_end = 1.0\nepochs = 4\nema_decay = 0.9\n" + kTrain},
       {"soft_prune", pruning::make_soft_prune_stage,
        "criterion = \"geometric_median\"\nreduction = 0.5\nepochs = 3\nshifts = \"keep\"\n" + kTrain},
+      {"soft_prune that holds", pruning::make_soft_prune_stage,
+       "reduction = 0.25\nepochs = 3\nhold = true\n" + kTrain},
       {"prune_greedily", pruning::make_prune_greedily_stage,
        "target = \"flops\"\nreduction = 0.4\nevery = 2\nat_once = 2\nsamples = 64\nepochs = 4\n" + kTrain},
+      {"prune_by_lasso", pruning::make_prune_by_lasso_stage,
+       "reduction = 0.5\nimages = 60\npositions = 4\nepochs = 2\n" + kTrain},
       {"slim", pruning::make_slim_stage, "penalty = 0.01\ninitial_scale = 0.5\nepochs = 2\n" + kTrain},
   };
   return kCases;
@@ -173,6 +178,38 @@ TEST_CASE("softly pruned filters are zero at the beginning of an epoch, train on
   CHECK(channels(again.model.network, "inner") == 9);
 }
 
+TEST_CASE("filters that are held stay zero until the next choice, and masks from before the stage for good") {
+  const TemporaryFolder folder;
+  Model model = residual_model();
+  const Shape shape = model.network.parameter("inner.weight").shape;
+  model.masks["inner.weight"] = random_mask(shape, 1, 0.5, Device::cpu);
+  StageRun run(std::move(model), synthetic(100, 10), folder.path());
+  run.stop_after = 3;  // of four batches
+  const auto soft = stage(pruning::make_soft_prune_stage, "reduction = 0.25\nepochs = 2\nhold = true\n" + kTrain);
+  CHECK_ERROR(run(soft), "interrupted");
+  // In the second epoch, before the filters go: of 12, 3 are zero.
+  const auto weight = run.model.network.parameter("inner.weight").variable.value().to_vector<float>();
+  const auto held = run.model.masks.at("inner.weight").to_vector<uint8_t>();
+  REQUIRE(weight.size() == 12 * 72);
+  int zero = 0;
+  for (size_t filter = 0; filter < 12; ++filter)
+    zero += std::all_of(weight.begin() + static_cast<std::ptrdiff_t>(filter * 72),
+                        weight.begin() + static_cast<std::ptrdiff_t>(filter * 72 + 72), [](float w) { return w == 0; });
+  CHECK(zero == 3);
+  for (size_t i = 0; i < held.size(); ++i) CHECK((held[i] != 0) == (weight[i] != 0));
+
+  const TemporaryFolder second;
+  Model again = residual_model();
+  again.masks["inner.weight"] = random_mask(shape, 1, 0.5, Device::cpu);
+  StageRun whole(std::move(again), synthetic(100, 10), second.path());
+  whole(soft);
+  CHECK(channels(whole.model.network, "inner") == 9);
+  CHECK(whole.model.masks.size() == 1);
+  const auto kept = whole.model.masks.at("inner.weight").to_vector<uint8_t>();
+  CHECK(kept.size() == 9 * 54);
+  CHECK(std::ranges::count(kept, 1) > 9 * 54 / 3);
+}
+
 TEST_CASE("slimming adds penalty times sign(γ) to the gradient, the sum's with accumulation too") {
   const auto scale_after = [](double penalty, int accumulate) {
     const TemporaryFolder folder;
@@ -232,6 +269,22 @@ TEST_CASE("greedy pruning takes so many channels every so many steps until the t
   CHECK(channels(early.model.network, "stem") + channels(early.model.network, "inner") == 19);
 }
 
+TEST_CASE("pruning by LASSO leaves sums of branches whole and keeps more of the answer than the norm does") {
+  const auto accuracy_lost = [](Maker make, const std::string& toml) {
+    const TemporaryFolder folder;
+    StageRun run(residual_model(), synthetic(400, 200), folder.path());
+    run(stage(pruning::make_slim_stage, "penalty = 0.0\nepochs = 6\n" + kTrain));
+    const double before = evaluate(run.model.network, run.data.test, Device::cpu).loss;
+    std::filesystem::remove(paths::checkpoint(run.folder));
+    run(stage(make, toml));
+    CHECK(channels(run.model.network, "stem") == 8);
+    CHECK(channels(run.model.network, "inner") == 4);
+    return evaluate(run.model.network, run.data.test, Device::cpu).loss - before;
+  };
+  CHECK(accuracy_lost(pruning::make_prune_by_lasso_stage, "layers = {inner = 0.67}\nimages = 300\n") <
+        accuracy_lost(pruning::make_prune_channels_stage, "layers = {inner = 0.67}\n"));
+}
+
 TEST_CASE("keys that would have no effect and stages that do not fit their network are refused") {
   const auto prune = pruning::make_prune_channels_stage;
   CHECK_ERROR(made(prune, "criterion = \"l3\"\nreduction = 0.5"), "l3");
@@ -241,6 +294,8 @@ TEST_CASE("keys that would have no effect and stages that do not fit their netwo
   CHECK_ERROR(made(prune, "reduction = 0.5\nscope = \"global\"\nlayers = {stem = 0.5}"), "layers");
   CHECK_ERROR(made(prune, "reduction = 1.0"), "reduction");
   CHECK_ERROR(made(pruning::make_prune_greedily_stage, "reduction = 0.5\nscope = \"group\""), "scope");
+  CHECK_ERROR(made(pruning::make_prune_by_lasso_stage, "reduction = 0.5\nscope = \"global\""), "scope");
+  CHECK_ERROR(made(pruning::make_prune_by_lasso_stage, "reduction = 0.5\ntarget = \"latency\""), "latency");
 
   layers::Network plain("plain", {28, 28, 1});
   plain.add("flatten", "flatten");
