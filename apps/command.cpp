@@ -11,11 +11,13 @@
 #include "apps/common_options.h"
 #include "apps/console.h"
 #include "apps/data.h"
+#include "apps/groups.h"
 #include "apps/import.h"
 #include "apps/inspect.h"
 #include "apps/pipeline.h"
 #include "apps/predict.h"
 #include "apps/profile.h"
+#include "apps/sensitivity.h"
 #include "apps/stages.h"
 #include "apps/tables/command.h"
 #include "apps/tables/table.h"
@@ -27,6 +29,7 @@
 #include "interchange/mapping.h"
 #include "interchange/onnx.h"
 #include "layers/models.h"
+#include "pruning/channel_criterion.h"
 #include "pruning/criterion.h"
 #include "training/evaluate.h"
 #include "training/paths.h"
@@ -146,15 +149,26 @@ void add_evaluate(CLI::App& program, CommonOptions& common) {
 void add_inspect(CLI::App& program) {
   auto* app = program.add_subcommand("inspect",
                                      "Show a model layer by layer: shapes, nonzeros, FLOPs, bits and bytes");
-  app->footer("Example:\n  espalier inspect runs/quickstart/model.esp");
+  app->footer(
+      "Example:\n  espalier inspect runs/quickstart/model.esp\n"
+      "  espalier inspect runs/fpgm/model.safetensors --before networks/resnet20.safetensors");
   auto model = std::make_shared<std::string>();
+  auto before = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
   app->add_option("model", *model, "a .safetensors or .esp file")->required();
+  app->add_option(
+      "--before", *before,
+      "the model that it was pruned from: what was saved of parameters, FLOPs, bytes and milliseconds");
   app->add_flag("--json", *as_json, "print JSON");
   app->callback([=] {
     LoadedModel loaded = load(*model, Device::cpu);
-    const nlohmann::json inspected = inspect(loaded);
-    print(*as_json ? inspected.dump(1) + "\n" : inspect_text(inspected));
+    nlohmann::json inspected = inspect(loaded);
+    std::string text = inspect_text(inspected);
+    if (!before->empty()) {
+      inspected["savings"] = savings(load(*before, Device::cpu), loaded, Device::cpu);
+      text += "\n" + savings_text(inspected["savings"]);
+    }
+    print(*as_json ? inspected.dump(1) + "\n" : text);
   });
 }
 
@@ -199,12 +213,13 @@ void print_rows(const Rows& rows) {
 
 void add_list(CLI::App& program) {
   auto* app = program.add_subcommand(
-      "list", "List what there is: models, datasets, stages, criteria, layers or tables");
+      "list", "List what there is: models, datasets, stages, criteria, channel-criteria, layers or tables");
   app->footer("Example:\n  espalier list stages");
   auto kind = std::make_shared<std::string>();
   app->add_option("kind", *kind)
       ->required()
-      ->check(CLI::IsMember({"models", "datasets", "stages", "criteria", "layers", "tables"}));
+      ->check(CLI::IsMember(
+          {"models", "datasets", "stages", "criteria", "channel-criteria", "layers", "tables"}));
   app->callback([=] {
     if (*kind == "models") print_rows(layers::models());
     if (*kind == "datasets") {
@@ -214,6 +229,7 @@ void add_list(CLI::App& program) {
     }
     if (*kind == "stages") print_rows(stages());
     if (*kind == "criteria") print_rows(pruning::criteria());
+    if (*kind == "channel-criteria") print_rows(pruning::channel_criteria());
     if (*kind == "layers") print_rows(layers::layer_types());
     if (*kind == "tables") print_rows(tables());
   });
@@ -247,6 +263,8 @@ int command(int argc, char** argv) {
   add_evaluate(program, common);
   add_predict(program);
   add_inspect(program);
+  add_groups(program);
+  add_sensitivity(program, common);
   add_import(program);
   add_export(program);
   add_data(program);

@@ -4,7 +4,9 @@
 
 #include <csignal>
 
+#include "apps/console.h"
 #include "core/backend.h"
+#include "core/io/file.h"
 
 namespace espalier::apps {
 namespace {
@@ -38,6 +40,23 @@ void CommonOptions::add_data_dir(CLI::App& app) {
 void CommonOptions::apply() const {
   if (threads > 0) omp_set_num_threads(threads);
   if (!precision.empty()) backend(device_from_name(device)).set_precision(precision_from_name(precision));
+}
+
+void PageOptions::add_to(CLI::App& app) {
+  app.add_option("--format", format, "text, markdown or json")
+      ->check(CLI::IsMember({"text", "markdown", "json"}))
+      ->capture_default_str();
+  app.add_option("-o,--output", out, "a file to write; standard output unless given");
+}
+
+void PageOptions::publish(const Page& page) const {
+  const std::string text = format == "markdown" ? page.markdown()
+                           : format == "json"   ? page.json().dump(1) + "\n"
+                                                : page.text();
+  if (out.empty())
+    print(text);
+  else
+    write_file(out, text);
 }
 
 const std::atomic<bool>& stop_on_signals() {

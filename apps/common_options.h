@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/page.h"
 #include "core/dtype.h"
 
 namespace espalier::apps {
@@ -19,6 +20,14 @@ struct CommonOptions {
   void add_to(CLI::App& app);
   void add_data_dir(CLI::App& app);
   void apply() const;
+};
+
+// How a command that makes a page is told where it goes.
+struct PageOptions {
+  std::string format = "text", out;
+
+  void add_to(CLI::App& app);
+  void publish(const Page& page) const;
 };
 
 // From now on the first Ctrl-C sets the flag returned, which asks a stage to save and stop; a second one ends

@@ -4,6 +4,7 @@
 
 #include "apps/text_table.h"
 #include "compression/model.h"
+#include "training/latency.h"
 
 namespace espalier::apps {
 
@@ -97,6 +98,38 @@ std::string inspect_text(const json& inspected) {
       table.text(), inspected.at("network").get<std::string>(), grouped(inspected.at("parameters")),
       grouped(inspected.at("nonzeros")), grouped(inspected.at("flops")), grouped(inspected.at("bytes")),
       inspected.at("ratio").get<double>());
+}
+
+json savings(const LoadedModel& before, const LoadedModel& after, Device device) {
+  constexpr int64_t kBatch = 64;
+  const layers::Network &first = before.model.network, &second = after.model.network;
+  const Latency latency = measure_latency(second, first, device, kBatch);
+  const auto side = [](const LoadedModel& loaded, double seconds) {
+    return json{{"parameters", loaded.model.network.parameter_count()},
+                {"flops", loaded.model.network.flops()},
+                {"bytes", loaded.bytes},
+                {"milliseconds", 1e3 * seconds}};
+  };
+  return {{"batch_size", kBatch},
+          {"before", side(before, latency.beside)},
+          {"after", side(after, latency.seconds)}};
+}
+
+std::string savings_text(const json& savings) {
+  TextTable table({"", "parameters", "FLOPs", "bytes", "milliseconds"});
+  const auto row = [&](const std::string& name, const json& side) {
+    table.add({name, grouped(side.at("parameters")), grouped(side.at("flops")), grouped(side.at("bytes")),
+               fmt::format("{:.2f}", side.at("milliseconds").get<double>())});
+  };
+  const json &before = savings.at("before"), &after = savings.at("after");
+  row("before", before);
+  row("after", after);
+  std::vector<std::string> saved = {"saved"};
+  for (const char* key : {"parameters", "flops", "bytes", "milliseconds"})
+    saved.push_back(percent(1 - after.at(key).get<double>() / before.at(key).get<double>(), 1));
+  table.add(std::move(saved));
+  return fmt::format("{}\nMilliseconds: a batch of {} images in inference, both networks in turn.\n",
+                     table.text(), savings.at("batch_size").get<int64_t>());
 }
 
 }  // namespace espalier::apps

@@ -15,6 +15,12 @@ namespace espalier::apps {
 nlohmann::json inspect(LoadedModel& loaded);
 std::string inspect_text(const nlohmann::json& inspected);
 
+// What pruning saved: {"before", "after"} with "parameters", "flops", "bytes" and "milliseconds" (a batch of
+// "batch_size" images in inference, measured side by side) each. Masked weights save nothing here but the
+// bytes of a compressed file.
+nlohmann::json savings(const LoadedModel& before, const LoadedModel& after, Device device);
+std::string savings_text(const nlohmann::json& savings);
+
 // The sizes of one weight as shares of its float32 size, from a compressed file's figures.
 struct CompressionRates {
   double pruned = 0;     // survivors as float32 and gaps of index_bits

@@ -128,6 +128,7 @@ class Pipeline {
     *recipe_.warn = [this](const std::string& line) { console_.line(line); };
     for (const std::string& note : data.notes) console_.line(note);
     model_name_ = model.network.name();
+    first_ = layers::Network::from_description(model.network.description(), "[run]");
     console_.line(fmt::format("{}: {} on {}, {} training images, seed {}", recipe_.name, model_name_,
                               recipe_.data_name, data.train->size(), recipe_.seed));
     const size_t finished = skip_finished();
@@ -193,6 +194,8 @@ class Pipeline {
         fs::exists(paths::compressed(path)) ? paths::compressed(path) : paths::model(path);
     json row = measure(model, evaluate(model.network, data.test, options_.device), fs::file_size(artifact));
     row["stage"] = path.filename().string();
+    if (model.network.flops() != first_->flops())
+      row["speed"] = measure_speed(model.network, *first_, options_.device);
     row.update(metrics);
     write_file(paths::done(path), row.dump(1) + "\n");
     rows_.push_back(std::move(row));
@@ -230,6 +233,7 @@ class Pipeline {
   const std::atomic<bool>& interrupted_;
   Console console_;
   std::string model_name_;
+  std::optional<layers::Network> first_;  // without weights: what the run began with
   json rows_ = json::array();
 };
 

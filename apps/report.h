@@ -4,6 +4,7 @@
 #include <string>
 
 #include "training/evaluate.h"
+#include "training/latency.h"
 #include "training/model.h"
 
 namespace espalier::apps {
@@ -12,6 +13,12 @@ namespace espalier::apps {
 // "flops", "bytes"}. FLOPs and bytes are those of the network as it would run and of the file as it lies on
 // disk, so a mask alone saves neither.
 nlohmann::json measure(Model& model, const Evaluation& evaluation, uint64_t bytes);
+
+// What a network with other FLOPs than `first`, that of the first row, takes for a batch in inference beside
+// it:
+// {"batch_size", "milliseconds", "first_milliseconds"}. The rest of a row is the same in every run; this is
+// not.
+nlohmann::json measure_speed(const layers::Network& network, const layers::Network& first, Device device);
 
 // The rows of a run's stages, each beside its change against the first, which is the dense network.
 std::string report(const nlohmann::json& rows);

@@ -24,13 +24,16 @@ std::span<const StageRow> stages() {
        "train",
        pruning::make_prune_stage},
       {"prune_channels",
-       "take channels out of the network and train what is left: criterion, reduce (sum, mean, max, producer: "
-       "how the scores of coupled layers become one), norm_share, flops_weight, samples, scope (group, stage, "
+       "take channels out of the network and train what is left: criterion, reduce (sum, mean, max, "
+       "producer: "
+       "how the scores of coupled layers become one), norm_share, flops_weight, samples, scope (group, "
+       "stage, "
        "global), target (channels, flops, parameters, latency), reduction, layers {name = share}, protect, "
        "residual, multiple, shifts (zero, keep), rounds, rounds_end, and the keys of train",
        pruning::make_prune_channels_stage},
       {"soft_prune",
-       "set the lowest filters to zero before every epoch and train them all (with hold = true all others), then "
+       "set the lowest filters to zero before every epoch and train them all (with hold = true all others), "
+       "then "
        "take the last choice out: hold, and the keys of prune_channels but rounds",
        pruning::make_soft_prune_stage},
       {"slim",
@@ -42,7 +45,8 @@ std::span<const StageRow> stages() {
        pruning::make_prune_greedily_stage},
       {"prune_by_lasso",
        "layer by layer choose the inputs that a LASSO leaves, rebuild the layer's output from them by least "
-       "squares, then train: images, positions, target (channels, flops, parameters), reduction, layers {name "
+       "squares, then train: images, positions, target (channels, flops, parameters), reduction, layers "
+       "{name "
        "= share}, protect, multiple, and the keys of train",
        pruning::make_prune_by_lasso_stage},
       {"quantize",

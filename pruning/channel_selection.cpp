@@ -80,15 +80,9 @@ ChannelSelection::ChannelSelection(const layers::Network& network, const Channel
       return static_cast<double>(now.parameter_count()) / first;
     };
   } else if (options_.target == "latency") {
-    const auto runnable = [device](const std::string& description) {
-      layers::Network copy = layers::Network::from_description(description, "[channels]");
-      copy.initialise(layers::Initialiser::kaiming_normal, 1, device);
-      return copy;
-    };
-    const auto first = std::make_shared<layers::Network>(runnable(network.description()));
-    cost_ = [first, runnable, device](const layers::Network& now) {
-      layers::Network copy = runnable(now.description());
-      const Latency latency = measure_latency(copy, *first, device);
+    const auto first = std::make_shared<layers::Network>(without_channels(network, {}));
+    cost_ = [first, device](const layers::Network& now) {
+      const Latency latency = measure_latency(now, *first, device);
       return latency.seconds / latency.beside;
     };
   } else {
@@ -116,8 +110,12 @@ std::vector<ChannelSelection::Contest> ChannelSelection::contests(const ChannelG
     if (options_.scope == "group" || !of_stage.contains(stage)) {
       of_stage[stage] = result.size();
       result.push_back({.share = options_.target == "channels" ? options_.reduction : 1});
+      size_t longest = 0;
       for (const auto& [pattern, share] : options_.layers)
-        if (matches(pattern, network, group)) result.back().share = share;
+        if (pattern.size() > longest && matches(pattern, network, group)) {
+          longest = pattern.size();
+          result.back().share = share;
+        }
     }
     Contest& contest = result[of_stage[stage]];
     contest.at_first += channels_.at(group.name);

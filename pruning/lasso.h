@@ -17,8 +17,8 @@ struct InnerProducts {
 // Tibshirani, Journal of Statistical Software 33, 2010, section 2). A term that is zero gets 0.
 std::vector<double> lasso(const InnerProducts& problem, double lambda, std::vector<double> start = {});
 
-// The `keep` terms that a LASSO leaves last: λ is bisected until that many coefficients are not zero. Where it
-// jumps over that number, those of the largest |β| among more. Increasing. REQUIRES: 0 < keep <= terms.
+// The `keep` terms that a LASSO leaves last: λ is bisected until that many coefficients are not zero. Where
+// it jumps over that number, those of the largest |β| among more. Increasing. REQUIRES: 0 < keep <= terms.
 std::vector<int> lasso_select(const InnerProducts& problem, size_t keep);
 
 }  // namespace espalier::pruning

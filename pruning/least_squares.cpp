@@ -20,17 +20,23 @@ struct LeastSquares::State {
 };
 
 LeastSquares::LeastSquares(int64_t inputs, int64_t outputs)
-    : state_(std::make_unique<State>(
-          State{MatrixXd::Zero(inputs, inputs), MatrixXd::Zero(inputs, outputs)})) {}
+    : state_(
+          std::make_unique<State>(State{MatrixXd::Zero(inputs, inputs), MatrixXd::Zero(inputs, outputs)})) {}
 LeastSquares::~LeastSquares() = default;
 LeastSquares::LeastSquares(LeastSquares&&) noexcept = default;
 
-int64_t LeastSquares::inputs() const { return state_->product.rows(); }
-int64_t LeastSquares::outputs() const { return state_->product.cols(); }
+int64_t LeastSquares::inputs() const {
+  return state_->product.rows();
+}
+int64_t LeastSquares::outputs() const {
+  return state_->product.cols();
+}
 double LeastSquares::gram(int64_t i, int64_t j) const {
   return i >= j ? state_->gram(i, j) : state_->gram(j, i);
 }
-double LeastSquares::product(int64_t i, int64_t o) const { return state_->product(i, o); }
+double LeastSquares::product(int64_t i, int64_t o) const {
+  return state_->product(i, o);
+}
 
 void LeastSquares::add(std::span<const float> x, std::span<const float> y) {
   const int64_t rows = std::ssize(y) / outputs();

@@ -100,8 +100,8 @@ class Patches {
 struct Reader {
   Branch branch;
   Patches patches;
-  const ChannelSlices* slices;  // of its weight's columns
-  Parameter *weight, *bias;     // the bias may be null
+  const ChannelSlices* slices;        // of its weight's columns
+  Parameter *weight, *bias;           // the bias may be null
   std::vector<float> factor, offset;  // of the batch norm behind it; else 1 and 0
   LeastSquares squares;
 
@@ -134,8 +134,8 @@ Reader make_reader(Network& network, const ChannelGroup& group, int layer) {
     offset = tail.offset.to_vector<float>();
   }
   const int64_t inputs = patches.columns() + (bias != nullptr ? 1 : 0);
-  return {branch, std::move(patches), &*slices, weight, bias, std::move(factor), std::move(offset),
-          LeastSquares(inputs, static_cast<int64_t>(outputs))};
+  return {branch, std::move(patches), &*slices,          weight,
+          bias,   std::move(factor),  std::move(offset), LeastSquares(inputs, static_cast<int64_t>(outputs))};
 }
 
 // The outputs of the layers that are asked for.
@@ -149,9 +149,9 @@ std::map<int, std::vector<float>> run(Network& network, const Tensor& images, co
 }
 
 // Adds the rows of one batch.
-void observe(Reader& reader, const std::vector<float>& inputs, const std::map<int, std::vector<float>>& before,
-             const std::map<int, std::vector<float>>& now, int64_t images, int64_t positions,
-             RandomStream& random) {
+void observe(Reader& reader, const std::vector<float>& inputs,
+             const std::map<int, std::vector<float>>& before, const std::map<int, std::vector<float>>& now,
+             int64_t images, int64_t positions, RandomStream& random) {
   const Branch& branch = reader.branch;
   const int64_t places = reader.patches.places(), width = reader.squares.inputs();
   const auto channels = static_cast<size_t>(reader.patches.channels());
@@ -162,15 +162,17 @@ void observe(Reader& reader, const std::vector<float>& inputs, const std::map<in
   const float largest = std::abs(std::ranges::max(reader.factor, {}, [](float f) { return std::abs(f); }));
   for (int64_t row = 0; row < rows; ++row) {
     const int64_t image = row / (rows / images);
-    const int64_t place = positions >= places ? row % places
-                                              : static_cast<int64_t>(random.next() % static_cast<uint64_t>(places));
+    const int64_t place = positions >= places
+                              ? row % places
+                              : static_cast<int64_t>(random.next() % static_cast<uint64_t>(places));
     reader.patches.take(std::span(inputs).subspan(static_cast<size_t>(image) * of_image, of_image), place,
                         x.data() + row * width);
     const size_t at = static_cast<size_t>(image * places + place) * channels;
     for (size_t o = 0; o < channels; ++o) {
       float& target = y[static_cast<size_t>(row) * channels + o];
       target = before.at(branch.layer)[at + o];
-      // Through a batch norm that almost closes, no output of the layer's own could make the sum's difference.
+      // Through a batch norm that almost closes, no output of the layer's own could make the sum's
+      // difference.
       if (branch.sum >= 0 && std::abs(reader.factor[o]) > 1e-3f * largest)
         target = (before.at(branch.sum)[at + o] - now.at(branch.other)[at + o] - reader.offset[o]) /
                  reader.factor[o];
@@ -235,13 +237,12 @@ bool can_be_reconstructed(const Network& network, const ChannelGroup& group) {
                               [&](int n) { return n >= 0 && node_of(network, n).type == "add"; }) &&
          std::ranges::all_of(group.consumers, [&](int n) {
            const Network::Node& node = node_of(network, n);
-           return node.type == "linear" ||
-                  (node.type == "conv2d" && node.attributes.value("groups", 1) == 1);
+           return node.type == "linear" || (node.type == "conv2d" && node.attributes.value("groups", 1) == 1);
          });
 }
 
-Reconstruction reconstruct(Network& original, Network& network, const ChannelGraph& graph, int index, int keep,
-                           const Samples& samples, int64_t positions, uint64_t seed) {
+Reconstruction reconstruct(Network& original, Network& network, const ChannelGraph& graph, int index,
+                           int keep, const Samples& samples, int64_t positions, uint64_t seed) {
   const NoGradient no_gradient;
   const ChannelGroup& group = graph.groups()[static_cast<size_t>(index)];
   std::vector<Reader> readers;

@@ -24,16 +24,16 @@ struct Reconstruction {
 };
 
 // Leaves `keep` of the channels of group `index` of `graph`, that of `network`. Both networks are run in
-// evaluation mode on the samples; at `positions` places of each image (drawn from `seed`; all, where there are
-// no more) the inputs X of each layer that reads the group are taken from `network`, its output Y from
+// evaluation mode on the samples; at `positions` places of each image (drawn from `seed`; all, where there
+// are no more) the inputs X of each layer that reads the group are taken from `network`, its output Y from
 // `original`.
 // (i) The channels are those that a LASSO over Y ≈ Σ_c β_c X_c W_cᵀ leaves, each W_c at norm 1.
 // (ii) W becomes the least squares of Y in what X keeps, with a bias where the layer has one.
-// Where such a layer ends the branch of a residual block, alone or with a batch norm behind it, the sum is what
-// is reconstructed: Y = Y1 − Y1' + Y2 with the branch's original output Y2 and the other branch's Y1, which
-// is Y1' in `network` by now (section 3.3). Batch norm's factors weigh the channels of Y.
-// REQUIRES: can_be_reconstructed(), and that of the original's channels those that these layers put out are
-// all there still.
+// Where such a layer ends the branch of a residual block, alone or with a batch norm behind it, the sum is
+// what is reconstructed: Y = Y1 − Y1' + Y2 with the branch's original output Y2 and the other branch's Y1,
+// which is Y1' in `network` by now (section 3.3). Batch norm's factors weigh the channels of Y. REQUIRES:
+// can_be_reconstructed(), and that of the original's channels those that these layers put out are all there
+// still.
 Reconstruction reconstruct(layers::Network& original, layers::Network& network, const ChannelGraph& graph,
                            int index, int keep, const Samples& samples, int64_t positions, uint64_t seed);
 

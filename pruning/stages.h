@@ -16,8 +16,8 @@ std::unique_ptr<Stage> make_soft_prune_stage(const Config& config);
 std::unique_ptr<Stage> make_slim_stage(const Config& config);
 // Takes the lowest few channels of the network away every few steps (Molchanov et al., ICLR 2017).
 std::unique_ptr<Stage> make_prune_greedily_stage(const Config& config);
-// Channel pruning by LASSO and least-squares reconstruction, layer by layer (He, Zhang & Sun, ICCV 2017), then
-// training.
+// Channel pruning by LASSO and least-squares reconstruction, layer by layer (He, Zhang & Sun, ICCV 2017),
+// then training.
 std::unique_ptr<Stage> make_prune_by_lasso_stage(const Config& config);
 
 }  // namespace espalier::pruning

@@ -26,22 +26,26 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
-Latency measure_latency(layers::Network& network, layers::Network& beside, Device device,
+Latency measure_latency(const layers::Network& network, const layers::Network& beside, Device device,
                         int64_t batch_size) {
   constexpr int kPasses = 9;
   const NoGradient no_gradient;
-  const std::array networks = {&network, &beside};
-  std::array<std::vector<double>, 2> seconds;
+  std::vector<layers::Network> networks;
   std::array<Variable, 2> images;
+  std::array<std::vector<double>, 2> seconds;
+  for (const layers::Network* side : {&network, &beside}) {
+    networks.push_back(layers::Network::from_description(side->description(), "[latency]"));
+    networks.back().initialise(layers::Initialiser::kaiming_normal, 1, device);
+  }
   for (size_t side = 0; side < networks.size(); ++side) {
-    const Shape& image = networks[side]->image();
+    const Shape& image = networks[side].image();
     images[side] = Variable(
         RandomStream(1, "latency").uniform({batch_size, image[0], image[1], image[2]}, -1, 1).to(device));
-    seconds_of_pass(*networks[side], images[side]);  // the first makes what later ones find ready
+    seconds_of_pass(networks[side], images[side]);  // the first makes what later ones find ready
   }
   for (int pass = 0; pass < kPasses; ++pass)
     for (size_t side = 0; side < networks.size(); ++side)
-      seconds[side].push_back(seconds_of_pass(*networks[side], images[side]));
+      seconds[side].push_back(seconds_of_pass(networks[side], images[side]));
   return {median(seconds[0]), median(seconds[1])};
 }
 

@@ -1,20 +1,9 @@
 #include "apps/tables/command.h"
 
-#include "apps/console.h"
 #include "apps/tables/table.h"
 #include "core/error.h"
-#include "core/io/file.h"
 
 namespace espalier::apps {
-namespace {
-
-std::string in_format(const Page& page, const std::string& format) {
-  if (format == "markdown") return page.markdown();
-  if (format == "json") return page.json().dump(1) + "\n";
-  return page.text();
-}
-
-}  // namespace
 
 void add_table(CLI::App& program, CommonOptions& common) {
   auto* app = program.add_subcommand(
@@ -25,7 +14,8 @@ void add_table(CLI::App& program, CommonOptions& common) {
       "-o docs/deep-compression.md");
   struct Settings {
     bool make = false;
-    std::string name, format = "text", out;
+    std::string name;
+    PageOptions page;
     std::vector<std::string> files;
     TableRunOptions run;
   };
@@ -34,7 +24,8 @@ void add_table(CLI::App& program, CommonOptions& common) {
   app->add_option("name", settings->name, "see `espalier list tables`")->required()->check(one_of(tables()));
   app->add_option("summaries", settings->files,
                   "summary.json files that runs wrote; all results of the table's runs unless given");
-  app->add_flag("--run", settings->make, "first make the runs whose results are missing; an interrupted one goes on");
+  app->add_flag("--run", settings->make,
+                "first make the runs whose results are missing; an interrupted one goes on");
   app->add_option("--seeds", run.seeds, "with --run: the seeds, as in 1,2,3")
       ->delimiter(',')
       ->capture_default_str();
@@ -46,10 +37,7 @@ void add_table(CLI::App& program, CommonOptions& common) {
   app->add_option("--networks", run.folders.networks,
                   "with --run: where the trained networks are that recipes start from, <name>.safetensors")
       ->capture_default_str();
-  app->add_option("--format", settings->format, "text, markdown or json")
-      ->check(CLI::IsMember({"text", "markdown", "json"}))
-      ->capture_default_str();
-  app->add_option("-o,--output", settings->out, "a file to write; standard output unless given");
+  settings->page.add_to(*app);
   common.add_to(*app);
   common.add_data_dir(*app);
   app->callback([=, &common] {
@@ -62,12 +50,8 @@ void add_table(CLI::App& program, CommonOptions& common) {
       run_missing(table, settings->run, stop_on_signals());
     }
     const std::vector<std::filesystem::path> given(settings->files.begin(), settings->files.end());
-    const Page page = render_table(table, given.empty() ? results_of(table, settings->run.folders) : given);
-    const std::string text = in_format(page, settings->format);
-    if (settings->out.empty())
-      print(text);
-    else
-      write_file(settings->out, text);
+    settings->page.publish(
+        render_table(table, given.empty() ? results_of(table, settings->run.folders) : given));
   });
 }
 

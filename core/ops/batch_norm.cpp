@@ -53,15 +53,15 @@ Variable batch_norm(const Variable& x, const Variable& scale, const Variable& sh
   if (!training) {
     const Tail affine = batch_norm_tail(scale, shift, state, options);
     backend.epilogue(x.value(), {affine.factor, affine.offset, residual, tail.activation}, y);
-    return Variable::result("batch_norm", y, {x, scale, shift, tail.residual},
-                            [x, scale, shift, state, y, options, factor = affine.factor,
-                             rest = Tail{.residual = tail.residual, .activation = tail.activation}](
-                                const Tensor& dy) {
-                              const Tensor dz = backward_through(rest, shift, y, dy);
-                              if (x.requires_gradient()) x.accumulate(scaled(dz, factor));
-                              if (scale.requires_gradient())
-                                scale.accumulate(scale_gradient(x, scale, shift, state, options, dz));
-                            });
+    return Variable::result(
+        "batch_norm", y, {x, scale, shift, tail.residual},
+        [x, scale, shift, state, y, options, factor = affine.factor,
+         rest = Tail{.residual = tail.residual, .activation = tail.activation}](const Tensor& dy) {
+          const Tensor dz = backward_through(rest, shift, y, dy);
+          if (x.requires_gradient()) x.accumulate(scaled(dz, factor));
+          if (scale.requires_gradient())
+            scale.accumulate(scale_gradient(x, scale, shift, state, options, dz));
+        });
   }
   check(x.shape().rows() > 1, "[batch_norm] needs more than one value per channel to train on; input {}",
         x.shape());

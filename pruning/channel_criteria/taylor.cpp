@@ -2,7 +2,7 @@
 
 #include "core/ops.h"
 #include "pruning/channel_criteria/observed.h"
-#include "pruning/surgery.h"
+#include "pruning/group_cost.h"
 
 namespace espalier::pruning {
 namespace {
@@ -19,10 +19,13 @@ class Taylor final : public ChannelCriterion {
     const std::vector<std::vector<double>> expansion = expand(graph, network, samples);
     return score_groups(*this, graph, network, [&](const ChannelGroup& group) {
       std::vector<float> result = reduce(by_candidate(graph, network, group, expansion), options_.reduction);
+      const int index = static_cast<int>(&group - graph.groups().data());
       double squares = 0;
       for (double score : result) squares += score * score;
       const double norm = squares > 0 ? std::sqrt(squares) : 1;
-      const double saved = options_.flops_weight > 0 ? giga_flops_saved(graph, network, group) : 0;
+      const double saved = options_.flops_weight > 0
+                               ? 1e-9 * static_cast<double>(cost_of_channel(network, graph, index).flops)
+                               : 0;
       for (float& score : result)
         score = static_cast<float>(static_cast<double>(score) / norm - options_.flops_weight * saved);
       return result;
@@ -66,14 +69,6 @@ class Taylor final : public ChannelCriterion {
     for (auto& sums : result)
       for (double& sum : sums) sum /= static_cast<double>(images);
     return result;
-  }
-
-  static double giga_flops_saved(const ChannelGraph& graph, const layers::Network& network,
-                                 const ChannelGroup& group) {
-    const int index = static_cast<int>(&group - graph.groups().data());
-    const Removal one = graph.admissible({{index, 0}});
-    return one.empty() ? 0
-                       : static_cast<double>(network.flops() - without_channels(network, one).flops()) * 1e-9;
   }
 
   ChannelCriterionOptions options_;

@@ -58,8 +58,7 @@ class PruneByLassoStage final : public Stage {
     const ChannelSelection selection(network, criterion, selection_, Device::cpu);
     const ChannelGraph graph(network);
     std::map<std::string, int> gone, result;
-    for (const Candidate& candidate :
-         selection.choose(graph, network, criterion.scores(graph, network, {})))
+    for (const Candidate& candidate : selection.choose(graph, network, criterion.scores(graph, network, {})))
       ++gone[graph.groups()[static_cast<size_t>(candidate.group)].name];
     for (const ChannelGroup& group : graph.groups())
       if (gone.contains(group.name) && can_be_reconstructed(network, group))
@@ -72,8 +71,8 @@ class PruneByLassoStage final : public Stage {
     layers::Network original =
         layers::Network::from_description(model.network.description(), "[prune_by_lasso]");
     original.load_state(model.network.state(), model.device(), "[prune_by_lasso]");
-    const Samples samples = draw_samples(context.data.train, images_,
-                                         RandomStream(context.stage_seed(), "samples").next(), model.device());
+    const Samples samples = draw_samples(
+        context.data.train, images_, RandomStream(context.stage_seed(), "samples").next(), model.device());
     const std::map<std::string, int> keep = channels_to_keep(model.network);
     std::vector<std::string> front_to_back;
     for (const ChannelGroup& group : by_first_producer(ChannelGraph(model.network)))

@@ -11,16 +11,17 @@ namespace {
 // can come back.
 Masks filter_masks(layers::Network& network, const ChannelGraph& graph, const Removal& removal) {
   Masks masks = silencing_masks(network, graph, RemovedChannels(graph, removal), Shifts::keep);
-  std::erase_if(masks, [&](const auto& entry) {
-    return network.parameter(entry.first).kind != ParameterKind::weight;
-  });
+  std::erase_if(
+      masks, [&](const auto& entry) { return network.parameter(entry.first).kind != ParameterKind::weight; });
   return masks;
 }
 
 class SoftPruneStage final : public Stage {
  public:
   explicit SoftPruneStage(const Config& config)
-      : pruner_(config, "l2"), hold_(config.get_bool("hold", false)), train_(read_train_options(config, TrainOptions{}.epochs)) {}
+      : pruner_(config, "l2"),
+        hold_(config.get_bool("hold", false)),
+        train_(read_train_options(config, TrainOptions{}.epochs)) {}
 
   void check(const layers::Network& network, const datasets::Split& data) const override {
     pruner_.check(network);

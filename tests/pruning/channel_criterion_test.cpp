@@ -70,8 +70,8 @@ Samples random_samples(const Network& network, int64_t count) {
 Floats scores_of(Network& network, const std::string& criterion, const std::string& group,
                  const ChannelCriterionOptions& options = {}, const Samples& samples = {}) {
   const ChannelGraph graph(network);
-  return channel_criterion(criterion).make(options)->scores(
-      graph, network, samples)[static_cast<size_t>(graph.group(group))];
+  return channel_criterion(criterion).make(options)->scores(graph, network,
+                                                            samples)[static_cast<size_t>(graph.group(group))];
 }
 
 void check_close(const Floats& values, const Floats& expected) {
@@ -158,15 +158,16 @@ TEST_CASE("activation_mean and apoz look at what comes out of the activation fun
   check_close(scores_of(network, "apoz", "conv", {}, samples), {4.0f / 8, 3.0f / 8, 4.0f / 8});
 }
 
-TEST_CASE("taylor is the mean over images of |mean over positions of activation times gradient|, by group norm") {
+TEST_CASE(
+    "taylor is the mean over images of |mean over positions of activation times gradient|, by group norm") {
   Network network = three_channels(2);
   set(network, "conv.weight", {1, 2, 3});
   set(network, "fc.weight", {1, 0, 0, 0, 1, 0});
   set(network, "fc.bias", {0, 0});
   const Floats pixels{1, 2, 0, 1, 0, 1, 1, 2};
   const Samples samples = one_batch(pixels, {2, 2, 2, 1}, {0, 1});
-  // Logits of an image with pixel sum s: s/4 and 2s/4. The loss's gradient in logit l is p_l − [l = label]; in
-  // each position of channel c it is that through fc, over 4.
+  // Logits of an image with pixel sum s: s/4 and 2s/4. The loss's gradient in logit l is p_l − [l = label];
+  // in each position of channel c it is that through fc, over 4.
   Floats expected(3, 0.0f);
   for (size_t image = 0; image < 2; ++image) {
     double s = 0;
@@ -174,8 +175,7 @@ TEST_CASE("taylor is the mean over images of |mean over positions of activation 
     const double p1 = 1 / (1 + std::exp(s / 4 - s / 2));
     const double gradient[3] = {(1 - p1) - (image == 0), p1 - (image == 1), 0};
     for (size_t c = 0; c < 3; ++c)
-      expected[c] += static_cast<float>(
-          std::abs(gradient[c] / 4 * static_cast<double>(c + 1) * s / 4) / 2);
+      expected[c] += static_cast<float>(std::abs(gradient[c] / 4 * static_cast<double>(c + 1) * s / 4) / 2);
   }
   const float norm = std::sqrt(expected[0] * expected[0] + expected[1] * expected[1]);
   for (float& score : expected) score /= norm;
@@ -205,7 +205,8 @@ TEST_CASE("random scores are those of their seed") {
   CHECK(scores_of(network, "random", "conv", {.seed = 2}) != first);
 }
 
-TEST_CASE("every criterion gives every channel that can go one finite score and leaves the network as it was") {
+TEST_CASE(
+    "every criterion gives every channel that can go one finite score and leaves the network as it was") {
   std::vector<Network> networks;
   for (uint64_t seed = 1; seed <= 20; ++seed) networks.push_back(random_network(seed, true));
   for (const char* model : {"lenet5", "resnet20", "densenet40", "mobilenet_v2"})

@@ -50,8 +50,8 @@ struct Chosen {
 Chosen choose(Network network, const std::string& toml, const ChannelScores& scores = {},
               double progress = 1) {
   const Config config = Config::from_text(toml, "recipe");
-  const ChannelSelection selection(network, *channel_criterion("l1").make({}),
-                                   read_channel_selection(config), Device::cpu);
+  const ChannelSelection selection(network, *channel_criterion("l1").make({}), read_channel_selection(config),
+                                   Device::cpu);
   config.finish();
   const ChannelGraph graph(network);
   const Removal removal =
@@ -114,7 +114,8 @@ TEST_CASE("part of the way takes part of the target") {
 
 TEST_CASE("a second choice counts from what the network was at first") {
   Network network = small_resnet();
-  const ChannelSelection selection(network, *channel_criterion("l1").make({}), {.reduction = 0.5}, Device::cpu);
+  const ChannelSelection selection(network, *channel_criterion("l1").make({}), {.reduction = 0.5},
+                                   Device::cpu);
   const ChannelGraph graph(network);
   const Network first =
       without_channels(network, selection.choose(graph, network, random_scores(graph, 1), 0.5));
@@ -158,7 +159,7 @@ TEST_CASE("scores compete in the scope that was asked for") {
 TEST_CASE("shares by layer, protected layers and residual channels") {
   const std::map<std::string, int> whole = Chosen::counts(small_resnet());
   const Chosen shares =
-      choose(small_resnet(), "layers = {\"layer1.*.conv1\" = 0.5, \"layer2.0.conv1\" = 0.25}");
+      choose(small_resnet(), "layers = {\"layer1.*.conv1\" = 0.5, \"layer2.0.conv1\" = 0.25, \"*\" = 0.0}");
   CHECK(shares.channels.at("layer1.0.conv1") == 8);
   CHECK(shares.channels.at("layer2.0.conv1") == 24);
   CHECK(shares.channels.at("layer3.0.conv1") == 64);
@@ -170,7 +171,8 @@ TEST_CASE("shares by layer, protected layers and residual channels") {
   }
   CHECK_ERROR(choose(small_resnet(), "reduction = 0.5\nprotect = [\"layer9.*\"]"), "layer9.*");
   CHECK_ERROR(choose(small_resnet(), "layers = {nosuch = 0.5}"), "nosuch");
-  CHECK_ERROR(choose(small_resnet(), "reduction = 0.5\nprotect = [\"*\"]"), "nothing of 'resnet20' may be pruned");
+  CHECK_ERROR(choose(small_resnet(), "reduction = 0.5\nprotect = [\"*\"]"),
+              "nothing of 'resnet20' may be pruned");
   CHECK_ERROR(choose(small_resnet(), ""), "reduction");
 }
 
@@ -205,7 +207,8 @@ TEST_CASE("the lowest of the whole network are as many as were asked for") {
   Network network = small_resnet();
   const ChannelGraph graph(network);
   const ChannelScores scores = random_scores(graph, 4);
-  const ChannelSelection selection(network, *channel_criterion("l1").make({}), {.reduction = 0.5}, Device::cpu);
+  const ChannelSelection selection(network, *channel_criterion("l1").make({}), {.reduction = 0.5},
+                                   Device::cpu);
   const Removal removal = selection.lowest(graph, network, scores, 5);
   REQUIRE(removal.size() == 5);
   std::vector<float> all, chosen;

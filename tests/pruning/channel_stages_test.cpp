@@ -124,7 +124,9 @@ TEST_CASE("rounds take channels little by little and the last trains what is lef
   run(stage(pruning::make_prune_channels_stage,
             "reduction = 0.5\nrounds = 2\nrounds_end = 0.5\nepochs = 4\n" + kTrain));
   CHECK(channels(run.model.network, "inner") == 6);
-  const auto pruned = [](const std::string& line) { return line.find("channels pruned") != std::string::npos; };
+  const auto pruned = [](const std::string& line) {
+    return line.find("channels pruned") != std::string::npos;
+  };
   CHECK(std::ranges::count_if(run.lines, pruned) == 2);
 }
 
@@ -164,8 +166,13 @@ TEST_CASE("softly pruned filters are zero at the beginning of an epoch, train on
     bool wants_progress() override { return true; }
     void progress(const Progress&) override { look(); }
   } watching(run, [&] { zero_filters.push_back(count()); });
-  StageContext context{.model = run.model, .data = run.data, .seed = 7, .number = 2, .folder = run.folder,
-                       .reporter = watching, .interrupted = run.interrupted};
+  StageContext context{.model = run.model,
+                       .data = run.data,
+                       .seed = 7,
+                       .number = 2,
+                       .folder = run.folder,
+                       .reporter = watching,
+                       .interrupted = run.interrupted};
   // With a learning rate of 0 what is zeroed stays so.
   stage(pruning::make_soft_prune_stage,
         "reduction = 0.25\nepochs = 2\nbatch_size = 50\nlearning_rate = 0.0\n")(context);
@@ -185,7 +192,8 @@ TEST_CASE("filters that are held stay zero until the next choice, and masks from
   model.masks["inner.weight"] = random_mask(shape, 1, 0.5, Device::cpu);
   StageRun run(std::move(model), synthetic(100, 10), folder.path());
   run.stop_after = 3;  // of four batches
-  const auto soft = stage(pruning::make_soft_prune_stage, "reduction = 0.25\nepochs = 2\nhold = true\n" + kTrain);
+  const auto soft =
+      stage(pruning::make_soft_prune_stage, "reduction = 0.25\nepochs = 2\nhold = true\n" + kTrain);
   CHECK_ERROR(run(soft), "interrupted");
   // In the second epoch, before the filters go: of 12, 3 are zero.
   const auto weight = run.model.network.parameter("inner.weight").variable.value().to_vector<float>();
@@ -194,7 +202,8 @@ TEST_CASE("filters that are held stay zero until the next choice, and masks from
   int zero = 0;
   for (size_t filter = 0; filter < 12; ++filter)
     zero += std::all_of(weight.begin() + static_cast<std::ptrdiff_t>(filter * 72),
-                        weight.begin() + static_cast<std::ptrdiff_t>(filter * 72 + 72), [](float w) { return w == 0; });
+                        weight.begin() + static_cast<std::ptrdiff_t>(filter * 72 + 72),
+                        [](float w) { return w == 0; });
   CHECK(zero == 3);
   for (size_t i = 0; i < held.size(); ++i) CHECK((held[i] != 0) == (weight[i] != 0));
 

@@ -52,7 +52,8 @@ double max_difference(const Tensor& a, const Tensor& b) {
 // the reader has `period` channels in turn, the convolution's from `first` on.
 void make_redundant(Network& network, const std::string& layer, const std::vector<int>& copies,
                     const std::string& reader, size_t period, size_t first = 0) {
-  const auto change = [&](const std::string& name, const std::function<void(std::vector<float>&, size_t)>& how) {
+  const auto change = [&](const std::string& name,
+                          const std::function<void(std::vector<float>&, size_t)>& how) {
     Tensor& tensor = network.parameter(name).variable.value();
     std::vector<float> values = tensor.to_vector<float>();
     for (int copy : copies) how(values, static_cast<size_t>(copy));
@@ -75,10 +76,12 @@ TEST_CASE("channels that others can make up for go without a trace") {
     Network network("hand", {6, 5, 2});
     network.add("conv2d", "first", {{"channels", 6}, {"kernel", 3}, {"padding", 1}});
     network.add("relu", "relu");
-    if (flat) network.add("flatten", "flatten");
+    if (flat)
+      network.add("flatten", "flatten");
     else
-      network.add("conv2d", "second",
-                  {{"channels", 4}, {"kernel", 3}, {"stride", {2, 1}}, {"padding", {1, 0}}, {"dilation", {1, 2}}});
+      network.add(
+          "conv2d", "second",
+          {{"channels", 4}, {"kernel", 3}, {"stride", {2, 1}}, {"padding", {1, 0}}, {"dilation", {1, 2}}});
     if (!flat) network.add("global_average_pool2d", "pool");
     network.add("linear", "fc", {{"features", 3}});
     randomise(network, 4);
