@@ -12,6 +12,7 @@ std::span<const TableRow> tables() {
       {"l1", "L1-norm filter pruning (Li et al., ICLR 2017), table 1", l1_runs, l1_table},
       {"fpgm", "Filter pruning via geometric median (He et al., CVPR 2019), table 1", fpgm_runs, fpgm_table},
       {"sfp", "Soft filter pruning (He et al., IJCAI 2018), CIFAR-10", sfp_runs, sfp_table},
+      {"slimming", "Network slimming (Liu et al., ICCV 2017), table 1", slimming_runs, slimming_table},
       {"taylor", "Taylor pruning (Molchanov et al., ICLR 2017) on ResNets", taylor_runs, taylor_table},
       {"channel-pruning", "Channel pruning by LASSO (He et al., ICCV 2017), CIFAR-10", lasso_runs,
        lasso_table},

@@ -68,6 +68,8 @@ std::vector<TableRun> fpgm_runs();
 Page fpgm_table(const std::vector<nlohmann::json>& summaries);
 std::vector<TableRun> sfp_runs();
 Page sfp_table(const std::vector<nlohmann::json>& summaries);
+std::vector<TableRun> slimming_runs();
+Page slimming_table(const std::vector<nlohmann::json>& summaries);
 std::vector<TableRun> taylor_runs();
 Page taylor_table(const std::vector<nlohmann::json>& summaries);
 std::vector<TableRun> lasso_runs();

@@ -266,7 +266,7 @@ TEST_CASE_METHOD(Fixture, "a compressed model is exported to ONNX, or the packag
 }
 
 TEST_CASE("every command has help with an example, and list names what is registered") {
-  for (const char* name : {"run", "evaluate", "predict", "inspect", "import", "export", "list", "table",
+  for (const char* name : {"run", "evaluate", "predict", "inspect", "groups", "sensitivity", "import", "export", "list", "table",
                            "devices", "bench", "bench data", "bench conv", "bench pruned", "data", "data get", "data pack"}) {
     const Outcome help = espalier_command(std::string(name) + " --help");
     CHECK(help.code == 0);
@@ -277,6 +277,7 @@ TEST_CASE("every command has help with an example, and list names what is regist
   CHECK(espalier_command("list datasets").text.find("DIR/") != std::string::npos);
   CHECK(espalier_command("list stages").text.find("quantize") != std::string::npos);
   CHECK(espalier_command("list criteria").text.find("magnitude") != std::string::npos);
+  CHECK(espalier_command("list channel-criteria").text.find("geometric_median") != std::string::npos);
 }
 
 TEST_CASE("devices lists what can compute and why the others cannot") {

@@ -1,0 +1,37 @@
+#include "apps/tables/channel_pruning.h"
+
+namespace espalier::apps {
+namespace {
+
+PruningTable table() {
+  return {
+      "Network slimming",
+      "Liu, Li, Shen, Huang, Yan & Zhang, ICCV 2017, table 1, CIFAR-10. Ours is VGG-11 from scratch in ten "
+      "epochs.",
+      {
+          {"VGG-19", "70 %", 93.66, 93.80, 51.0, 88.5},
+          {"ResNet-164", "40 %", 94.58, 94.92, 23.7},
+          {"ResNet-164", "60 %", 94.58, 94.73, 44.9},
+          {"DenseNet-40", "40 %", 93.89, 94.81, 28.4},
+          {"DenseNet-40", "70 %", 93.89, 94.35, 55.0},
+      },
+      {
+          {"VGG-11",
+           "70 %",
+           {"slimming/vgg11-cpu", "", "slimming/vgg11-cpu"},
+           {"cifar/vgg11-unpruned-cpu", "", "cifar/vgg11-unpruned-cpu"},
+           0},
+      },
+  };
+}
+
+}  // namespace
+
+std::vector<TableRun> slimming_runs() {
+  return runs_of(table());
+}
+Page slimming_table(const std::vector<nlohmann::json>& summaries) {
+  return render(table(), summaries);
+}
+
+}  // namespace espalier::apps
