@@ -4,11 +4,17 @@
 
 #include <cstring>
 
+#include "core/cpu/instruction_set.h"
+
 namespace espalier::cpu {
+
+CpuBackend::CpuBackend() {
+  choose_instruction_set();
+}
 
 std::string CpuBackend::description() const {
   const int threads = omp_get_max_threads();
-  return fmt::format("{} thread{}", threads, threads == 1 ? "" : "s");
+  return fmt::format("{} thread{}, {}", threads, threads == 1 ? "" : "s", instruction_set());
 }
 
 void* CpuBackend::allocate(size_t bytes) {

@@ -9,6 +9,7 @@ namespace espalier::cpu {
 // partial sums are added in their order, so that any number of threads gives the same bits.
 class CpuBackend final : public Backend {
  public:
+  CpuBackend();
   Device device() const override { return Device::cpu; }
   std::string description() const override;
 
