@@ -139,7 +139,8 @@ Page render(const PruningTable& table, const std::vector<json>& summaries) {
       .paragraph(
           "Ours: test accuracy at the end of the recipe, the mean over the seeds (each in brackets); "
           "unpruned is "
-          "the same network trained for as many epochs with nothing pruned. FLOPs, parameters and bytes are "
+          "the same network trained with nothing pruned, for as many epochs unless said otherwise. FLOPs, "
+          "parameters and bytes are "
           "those of the network as it stands in its file; faster is its inference beside that of the network "
           "it "
           "began as, in turn, batch 64, on the machine below. The difference is that of the changes.")
