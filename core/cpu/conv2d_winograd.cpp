@@ -17,15 +17,26 @@ using winograd::Square;
 
 // Transformed tiles that a thread works on at a time: with their products they stay in L2, as long as that
 // leaves enough rows for the products to reach their speed.
-constexpr int64_t kBlockFloats = 160 << 10, kLeastTiles = 28, kMostTiles = 256;
+constexpr int64_t kBlockFloats = 100 << 10, kLeastTiles = 28, kMostTiles = 256;
 // For the weights' gradient: sums of this size stay in L2 too, and each part of the tiles has its own; larger
 // ones are shared, and the transformed tiles of a chunk stay in L3.
 constexpr int64_t kSumFloats = 64 << 10, kParts = 16, kChunkFloats = 4 << 20;
 // A cache line more than a round number between points, so that a tile's points do not share cache sets.
 constexpr int64_t kSkew = 16;
 
+// Channels in whole vectors, as a transformed tile has them: only the images' own have ragged ends.
+int64_t whole(int64_t channels) {
+  const int64_t lanes = panel_width() / 2;
+  return ceil_div(channels, lanes) * lanes;
+}
+
 int64_t stride_of(int64_t tiles, int64_t channels) {
-  return ceil_div(tiles * channels, kSkew) * kSkew + kSkew;
+  return ceil_div(tiles * whole(channels), kSkew) * kSkew + kSkew;
+}
+
+// How many tiles, of an input's and an output's channels, fit kBlockFloats.
+int64_t fitting_tiles(const ConvShape& s) {
+  return std::clamp(kBlockFloats / (kPoints * (whole(s.in_c) + whole(s.out_c))), kLeastTiles, kMostTiles);
 }
 
 // The 4x4 tiles of all images' outputs, counted row by row.
@@ -58,7 +69,8 @@ class Tiles {
             static_cast<int>(std::clamp<int64_t>(-row, 0, size)),
             clip(row, height),
             static_cast<int>(std::clamp<int64_t>(-column, 0, size)),
-            clip(column, width)};
+            clip(column, width),
+            image + shape_.batch * height * width * channels};
   }
 
   const ConvShape& shape_;
@@ -128,12 +140,12 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
   const auto weights = weight.derived<TransformedWeights>(turned ? kWinogradTurned : kWinograd, [&] {
     return TransformedWeights(weight.data<float>(), s.in_c, s.out_c, turned);
   });
-  const int64_t fitting = kBlockFloats / (kPoints * (s.in_c + s.out_c));
-  const int64_t most = std::clamp(fitting, kLeastTiles, kMostTiles);
+  const int64_t most = fitting_tiles(s);
   // Blocks of equal size, at least eight of them where that leaves kLeastTiles.
   const int64_t blocks =
       std::max(ceil_div(tiles.count(), most), std::min<int64_t>(8, ceil_div(tiles.count(), kLeastTiles)));
   const int64_t block = ceil_div(tiles.count(), std::max<int64_t>(blocks, 1));
+  const int64_t in_row = whole(s.in_c), out_row = whole(s.out_c);
   const int64_t in_stride = stride_of(block, s.in_c), out_stride = stride_of(block, s.out_c);
   ThreadBuffers buffers(kPoints * (in_stride + out_stride));
   for_each_chunk(
@@ -142,21 +154,21 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
         float* in = buffers.own();
         float* out = in + kPoints * in_stride;
         for (int64_t tile = begin; tile < end; ++tile)
-          winograd::transform_input(tiles.patch(x, tile), s.in_c, in + (tile - begin) * s.in_c, in_stride);
+          winograd::transform_input(tiles.patch(x, tile), s.in_c, in + (tile - begin) * in_row, in_stride);
         for (int64_t point = 0; point < kPoints; ++point)
           multiply({.m = end - begin,
-                    .n = s.out_c,
+                    .n = out_row,
                     .k = s.in_c,
                     .a = in + point * in_stride,
-                    .a_row = s.in_c,
+                    .a_row = in_row,
                     .b = weights->point(point),
                     .b_row = panel_width(),
                     .b_panel = weights->panel(),
                     .c = out + point * out_stride,
-                    .c_row = s.out_c});
+                    .c_row = out_row});
         for (int64_t tile = begin; tile < end; ++tile) {
           const Square<float> to = tiles.outputs(y, tile);
-          winograd::transform_output(out + (tile - begin) * s.out_c, out_stride, s.out_c, to,
+          winograd::transform_output(out + (tile - begin) * out_row, out_stride, s.out_c, to,
                                      epilogue.from(0, to.data - y));
         }
       },
@@ -169,7 +181,11 @@ namespace {
 class GradientSums {
  public:
   GradientSums(const ConvShape& shape, int64_t tiles)
-      : shape_(shape), in_(stride_of(tiles, shape.in_c)), out_(stride_of(tiles, shape.out_c)) {}
+      : shape_(shape),
+        in_row_(whole(shape.in_c)),
+        out_row_(whole(shape.out_c)),
+        in_(stride_of(tiles, shape.in_c)),
+        out_(stride_of(tiles, shape.out_c)) {}
   static int64_t stride(const ConvShape& shape) { return stride_of(shape.out_c, shape.in_c); }
 
   // What `tiles` transformed inputs and output gradients take. Behind the last row a product may read, but
@@ -178,24 +194,24 @@ class GradientSums {
   // Transforms tile `tile` to place `index` of `buffer`.
   void transform(const Tiles& tiles, const float* x, const float* dy, int64_t tile, int64_t index,
                  float* buffer) const {
-    winograd::transform_input(tiles.patch(x, tile), shape_.in_c, inputs(buffer) + index * shape_.in_c, in_);
-    winograd::transform_gradient(tiles.outputs(dy, tile), shape_.out_c, buffer + index * shape_.out_c, out_);
+    winograd::transform_input(tiles.patch(x, tile), shape_.in_c, inputs(buffer) + index * in_row_, in_);
+    winograd::transform_gradient(tiles.outputs(dy, tile), shape_.out_c, buffer + index * out_row_, out_);
   }
   // sums += the products of `count` tiles at one point, or = where `first`.
   void add(int64_t point, int64_t count, float* buffer, bool first, float* sums) const {
     constexpr int64_t kDepth = 256;
     for (int64_t row = 0; row < count; row += kDepth)
       multiply({.m = shape_.out_c,
-                .n = shape_.in_c,
+                .n = in_row_,
                 .k = std::min(kDepth, count - row),
-                .a = buffer + point * out_ + row * shape_.out_c,
+                .a = buffer + point * out_ + row * out_row_,
                 .a_row = 1,
-                .a_depth = shape_.out_c,
-                .b = inputs(buffer) + point * in_ + row * shape_.in_c,
-                .b_row = shape_.in_c,
+                .a_depth = out_row_,
+                .b = inputs(buffer) + point * in_ + row * in_row_,
+                .b_row = in_row_,
                 .b_panel = panel_width(),
                 .c = sums + point * stride(shape_),
-                .c_row = shape_.in_c,
+                .c_row = in_row_,
                 .beta = first && row == 0 ? 0.0f : 1.0f});
   }
 
@@ -203,24 +219,23 @@ class GradientSums {
   float* inputs(float* buffer) const { return buffer + kPoints * out_; }
 
   const ConvShape& shape_;
-  int64_t in_, out_;
+  int64_t in_row_, out_row_, in_, out_;
 };
 
 // The parts' sums, added in their order and transformed.
 void write_gradient(const ConvShape& s, float* sums, int64_t parts, float* dweight) {
-  const int64_t stride = GradientSums::stride(s), size = kPoints * stride;
+  const int64_t row = whole(s.in_c), stride = GradientSums::stride(s), size = kPoints * stride;
   if (parts > 1) sum_parts(sums, parts, size, sums);
   for_each_chunk(s.out_c, 8, [&](int64_t, int64_t from, int64_t to) {
     for (int64_t o = from; o < to; ++o)
-      winograd::transform_filter_gradient(sums + o * s.in_c, stride, s.in_c,
+      winograd::transform_filter_gradient(sums + o * row, stride, s.in_c,
                                           dweight + o * kFilter * kFilter * s.in_c, s.in_c);
   });
 }
 
 void backward_weight_in_parts(const ConvShape& s, const float* x, const float* dy, float* dweight) {
   const Tiles tiles(s);
-  const int64_t fitting = kBlockFloats / (kPoints * (s.in_c + s.out_c));
-  const int64_t block = std::min(std::clamp(fitting, kLeastTiles, kMostTiles), tiles.count());
+  const int64_t block = std::min(fitting_tiles(s), tiles.count());
   const int64_t part = std::max(block, ceil_div(tiles.count(), kParts)),
                 parts = ceil_div(tiles.count(), part);
   const GradientSums step(s, block);
@@ -244,7 +259,7 @@ void backward_weight_in_parts(const ConvShape& s, const float* x, const float* d
 
 void backward_weight_in_chunks(const ConvShape& s, const float* x, const float* dy, float* dweight) {
   const Tiles tiles(s);
-  const int64_t fitting = std::max(kChunkFloats / (kPoints * (s.in_c + s.out_c)), kLeastTiles);
+  const int64_t fitting = std::max(kChunkFloats / (kPoints * (whole(s.in_c) + whole(s.out_c))), kLeastTiles);
   const int64_t chunk = ceil_div(tiles.count(), ceil_div(tiles.count(), fitting));
   const GradientSums step(s, chunk);
   Workspace<float> buffer(step.floats()), sums(kPoints * GradientSums::stride(s));

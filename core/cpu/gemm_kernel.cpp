@@ -11,22 +11,29 @@
 HWY_BEFORE_NAMESPACE();
 namespace espalier::cpu::HWY_NAMESPACE {
 
-// Rows of C that a register tile of two vectors holds, so that its sums, B's two vectors and an element of A
-// fit the registers.
+// Rows of C that a register tile of one vector or of two holds, so that its sums, B's vectors and an element
+// of A fit the registers, and there are enough sums not to wait for one another.
 #if HWY_TARGET == HWY_AVX3
-constexpr int kRows = 14;
+constexpr int kRows[] = {14, 14};
 #elif HWY_TARGET == HWY_NEON
-constexpr int kRows = 12;
+constexpr int kRows[] = {12, 12};
 #else
-constexpr int kRows = 6;
+constexpr int kRows[] = {12, 6};
 #endif
 
-// The sums of one row and vector on their way to c: see GemmBlock.
+// A column of `rows` vectors of sums, `stride` floats apart, on its way to c: see GemmBlock.
 template <bool kPart>
-HWY_INLINE void write(Vector sums, const GemmBlock& g, int64_t column, int64_t lanes, float* c) {
-  Vector z = hn::Mul(sums, hn::Set(Floats(), g.alpha));
-  if (g.beta != 0.0f) z = hn::MulAdd(hn::Set(Floats(), g.beta), load<kPart>(c, lanes), z);
-  store<kPart>(finish<kPart>(z, g.epilogue, column, c - g.c, lanes), c, lanes);
+HWY_INLINE void write_sums(const float* sums, int64_t stride, int64_t rows, const GemmBlock& g, int64_t row,
+                           int64_t column, int64_t lanes) {
+  const Floats d;
+  const Epilogue<kPart> finish(g.epilogue, column, lanes);
+  const Vector alpha = hn::Set(d, g.alpha), beta = hn::Set(d, g.beta);
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t place = (row + i) * g.c_row + column;
+    Vector z = hn::Mul(hn::Load(d, sums + i * stride), alpha);
+    if (g.beta != 0.0f) z = hn::MulAdd(beta, load<kPart>(g.c + place, lanes), z);
+    store<kPart>(finish(z, place), g.c + place, lanes);
+  }
 }
 
 // The tile of C at (row, column) with kTileRows rows and kVectors vectors, of which the last counts `lanes`
@@ -61,21 +68,23 @@ HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, int64_t column,
     }
   }
 
-  const bool plain = g.alpha == 1.0f && g.beta == 0.0f && g.epilogue.is_empty();
+  float* c = g.c + row * g.c_row + column;
+  const bool plain = g.alpha == 1.0f && g.beta == 0.0f && g.epilogue.is_empty() && lanes == width;
+  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(d));
+  HWY_ALIGN float staged[kTileRows * kVectors * kWidth];
+  float* to = plain ? c : staged;
+  const int64_t to_row = plain ? g.c_row : kVectors * width;
 #pragma GCC unroll 16
   for (int i = 0; i < kTileRows; ++i)
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      float* c = g.c + (row + i) * g.c_row + column + v * width;
-      const int64_t j = column + v * width;
-      if (v + 1 == kVectors && lanes < width) {
-        write<true>(sums[i][v], g, j, lanes, c);
-      } else if (plain) {
-        hn::StoreU(sums[i][v], d, c);
-      } else {
-        write<false>(sums[i][v], g, j, width, c);
-      }
-    }
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[i][v], d, to + i * to_row + v * width);
+  if (plain) return;
+  for (int v = 0; v < kVectors; ++v) {
+    if (v + 1 == kVectors && lanes < width)
+      write_sums<true>(staged + v * width, to_row, kTileRows, g, row, column + v * width, lanes);
+    else
+      write_sums<false>(staged + v * width, to_row, kTileRows, g, row, column + v * width, width);
+  }
 }
 
 using Tile = void (*)(const GemmBlock&, int64_t row, int64_t column, const float* b, int64_t lanes);
@@ -85,21 +94,22 @@ template <int kVectors, size_t... kIndices>
 constexpr std::array<Tile, sizeof...(kIndices)> tiles(std::index_sequence<kIndices...>) {
   return {multiply_tile<static_cast<int>(kIndices) + 1, kVectors>...};
 }
-constexpr auto kOneVector = tiles<1>(std::make_index_sequence<kRows>());
-constexpr auto kTwoVectors = tiles<2>(std::make_index_sequence<kRows>());
+constexpr auto kOneVector = tiles<1>(std::make_index_sequence<kRows[0]>());
+constexpr auto kTwoVectors = tiles<2>(std::make_index_sequence<kRows[1]>());
 
 void multiply(const GemmBlock& block) {
   const int64_t width = vector_width();
-  // Tiles as equal as can be: a thin one would wait for its sums.
-  const int64_t tiles = (block.m + kRows - 1) / kRows;
   for (int64_t column = 0; column < block.n; column += 2 * width) {
     const float* b = block.b + column / (2 * width) * block.b_panel;
     const int64_t left = std::min(block.n - column, 2 * width);
     const bool wide = left > width;
+    // Tiles as equal as can be: a thin one would wait for its sums.
+    const int64_t tiles = (block.m + kRows[wide] - 1) / kRows[wide];
     for (int64_t tile = 0; tile < tiles; ++tile) {
       const int64_t row = tile * block.m / tiles, end = (tile + 1) * block.m / tiles;
-      (wide ? kTwoVectors : kOneVector)[static_cast<size_t>(end - row - 1)](block, row, column, b,
-                                                                            wide ? left - width : left);
+      const auto index = static_cast<size_t>(end - row - 1);
+      const Tile multiply_rows = wide ? kTwoVectors[index] : kOneVector[index];
+      multiply_rows(block, row, column, b, wide ? left - width : left);
     }
   }
 }

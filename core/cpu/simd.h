@@ -34,13 +34,37 @@ HWY_INLINE int64_t vector_width() {
   return static_cast<int64_t>(hn::Lanes(Floats()));
 }
 
-// The first `lanes` lanes from memory that ends behind them, zeros in the others.
+#if HWY_MEM_OPS_MIGHT_FAULT
+// Half by half, where masked accesses fault or are slow. REQUIRES: lanes < MaxLanes(d).
+template <typename D>
+HWY_INLINE hn::Vec<D> load_halves(D d, const float* from, int64_t lanes) {
+  if constexpr (hn::MaxLanes(D()) == 1) {
+    return hn::Zero(d);
+  } else {
+    const hn::Half<D> half;
+    constexpr auto kHalf = static_cast<int64_t>(hn::MaxLanes(half));
+    if (lanes < kHalf) return hn::ZeroExtendVector(d, load_halves(half, from, lanes));
+    return hn::Combine(d, load_halves(half, from + kHalf, lanes - kHalf), hn::LoadU(half, from));
+  }
+}
+
+template <typename D>
+HWY_INLINE void store_halves(D, hn::Vec<D> v, float* to, int64_t lanes) {
+  if constexpr (hn::MaxLanes(D()) > 1) {
+    const hn::Half<D> half;
+    constexpr auto kHalf = static_cast<int64_t>(hn::MaxLanes(half));
+    if (lanes < kHalf) return store_halves(half, hn::LowerHalf(half, v), to, lanes);
+    hn::StoreU(hn::LowerHalf(half, v), half, to);
+    store_halves(half, hn::UpperHalf(half, v), to + kHalf, lanes - kHalf);
+  }
+}
+#endif
+
+// The first `lanes` lanes, fewer than a vector's, from memory that ends behind them; zeros in the others.
 HWY_INLINE Vector load_part(const float* from, int64_t lanes) {
   const Floats d;
 #if HWY_MEM_OPS_MIGHT_FAULT
-  HWY_ALIGN float values[hn::MaxLanes(d)] = {};
-  for (int64_t i = 0; i < lanes; ++i) values[i] = from[i];
-  return hn::Load(d, values);
+  return load_halves(d, from, lanes);
 #else
   return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(lanes)), d, from);
 #endif
@@ -49,9 +73,7 @@ HWY_INLINE Vector load_part(const float* from, int64_t lanes) {
 HWY_INLINE void store_part(Vector v, float* to, int64_t lanes) {
   const Floats d;
 #if HWY_MEM_OPS_MIGHT_FAULT
-  HWY_ALIGN float values[hn::MaxLanes(d)];
-  hn::Store(v, d, values);
-  for (int64_t i = 0; i < lanes; ++i) to[i] = values[i];
+  store_halves(d, v, to, lanes);
 #else
   hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(lanes)), d, to);
 #endif
@@ -71,21 +93,37 @@ HWY_INLINE void store(Vector v, float* to, int64_t lanes) {
     hn::StoreU(v, Floats(), to);
 }
 
-// The epilogue of an element z in column `column`, `offset` floats into the output.
+// The epilogue of a vector of columns from `column` on.
 template <bool kPart>
-HWY_INLINE Vector finish(Vector z, const EpilogueView& epilogue, int64_t column, int64_t offset,
-                         int64_t lanes) {
-  const Floats d;
-  if (epilogue.factor) z = hn::Mul(z, load<kPart>(epilogue.factor + column, lanes));
-  if (epilogue.offset) z = hn::Add(z, load<kPart>(epilogue.offset + column, lanes));
-  if (epilogue.residual) z = hn::Add(z, load<kPart>(epilogue.residual + offset, lanes));
-  if (epilogue.clamps()) {
-    const Vector lowest = hn::Set(d, epilogue.lowest), highest = hn::Set(d, epilogue.highest);
-    z = hn::IfThenElse(hn::Lt(z, lowest), lowest, z);
-    z = hn::IfThenElse(hn::Gt(z, highest), highest, z);
+class Epilogue {
+ public:
+  HWY_INLINE Epilogue(const EpilogueView& view, int64_t column, int64_t lanes)
+      : affine_(view.factor || view.offset),
+        clamps_(view.clamps()),
+        residual_(view.residual),
+        lanes_(lanes),
+        factor_(view.factor ? load<kPart>(view.factor + column, lanes) : hn::Set(Floats(), 1.0f)),
+        offset_(view.offset ? load<kPart>(view.offset + column, lanes) : hn::Zero(Floats())),
+        lowest_(hn::Set(Floats(), view.lowest)),
+        highest_(hn::Set(Floats(), view.highest)) {}
+
+  // Of the elements z at `place` floats into the output.
+  HWY_INLINE Vector operator()(Vector z, int64_t place) const {
+    if (affine_) z = hn::MulAdd(z, factor_, offset_);
+    if (residual_) z = hn::Add(z, load<kPart>(residual_ + place, lanes_));
+    if (clamps_) {
+      z = hn::IfThenElse(hn::Lt(z, lowest_), lowest_, z);
+      z = hn::IfThenElse(hn::Gt(z, highest_), highest_, z);
+    }
+    return z;
   }
-  return z;
-}
+
+ private:
+  bool affine_, clamps_;
+  const float* residual_;
+  int64_t lanes_;
+  Vector factor_, offset_, lowest_, highest_;
+};
 
 }  // namespace espalier::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

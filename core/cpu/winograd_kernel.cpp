@@ -1,5 +1,6 @@
 #include "core/cpu/winograd_kernel.h"
 
+#include <algorithm>
 #include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
@@ -88,121 +89,144 @@ struct FilterGradient {  // Aᵀ of F(3, 4)
   }
 };
 
-// The transform along both axes: load(row, column) gives the elements, store(row, column, value) takes the
-// results.
-template <typename Transform, typename Load, typename Store>
-HWY_INLINE void transform_square(Load load_element, Store store_element) {
+// The transform along both axes of the vectors at from + row * from_row + column * from_column.
+template <typename Transform>
+HWY_NOINLINE void transform_square(const float* from, int64_t from_row, int64_t from_column, float* to,
+                                   int64_t to_row, int64_t to_column) {
+  const Floats d;
   constexpr Transform transform;
   Vector between[Transform::kTo][Transform::kFrom];
 #pragma GCC unroll 6
   for (int column = 0; column < Transform::kFrom; ++column) {
-    Vector from[Transform::kFrom], to[Transform::kTo];
+    Vector in[Transform::kFrom], out[Transform::kTo];
 #pragma GCC unroll 6
-    for (int row = 0; row < Transform::kFrom; ++row) from[row] = load_element(row, column);
-    transform(from, to);
+    for (int row = 0; row < Transform::kFrom; ++row)
+      in[row] = hn::LoadU(d, from + row * from_row + column * from_column);
+    transform(in, out);
 #pragma GCC unroll 6
-    for (int row = 0; row < Transform::kTo; ++row) between[row][column] = to[row];
+    for (int row = 0; row < Transform::kTo; ++row) between[row][column] = out[row];
   }
 #pragma GCC unroll 6
   for (int row = 0; row < Transform::kTo; ++row) {
-    Vector to[Transform::kTo];
-    transform(between[row], to);
+    Vector out[Transform::kTo];
+    transform(between[row], out);
 #pragma GCC unroll 6
-    for (int column = 0; column < Transform::kTo; ++column) store_element(row, column, to[column]);
+    for (int column = 0; column < Transform::kTo; ++column)
+      hn::StoreU(out[column], d, to + row * to_row + column * to_column);
   }
 }
 
-// body(channel, lanes, is part of a vector) for every vector of channels.
+// Vectors of a square of up to six by six, side by side.
+constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(Floats()));
+struct Staged {
+  static constexpr int64_t kRow = kPatch * kLanes, kColumn = kLanes;
+  float* at(int row, int column) { return values + row * kRow + column * kColumn; }
+  HWY_ALIGN float values[kPatch * kRow];
+};
+
+// body(whether the vector is only a part, as a type).
 template <typename Body>
-HWY_INLINE void for_each_vector(int64_t channels, Body body) {
-  const int64_t width = vector_width();
-  int64_t c = 0;
-  for (; c + width <= channels; c += width) body(c, width, std::false_type());
-  if (c < channels) body(c, channels - c, std::true_type());
+HWY_INLINE void with_part(bool is_part, Body body) {
+  if (is_part)
+    body(std::true_type());
+  else
+    body(std::false_type());
 }
 
 template <typename Transform>
-HWY_INLINE void transform_pixels(const Square<const float>& square, int64_t channels, float* points,
+HWY_INLINE void transform_pixels(Square<const float> square, int64_t channels, float* points,
                                  int64_t point_stride) {
-  constexpr int kTo = Transform::kTo;
-  const bool inside = square.row_begin == 0 && square.row_end == Transform::kFrom &&
-                      square.column_begin == 0 && square.column_end == Transform::kFrom;
-  const auto run = [&](auto is_inside) ESPALIER_INLINE_LAMBDA {
-    for_each_vector(channels, [&](int64_t c, int64_t lanes, auto part) ESPALIER_INLINE_LAMBDA {
-      transform_square<Transform>(
-          [&](int row, int column) ESPALIER_INLINE_LAMBDA {
-            if constexpr (!decltype(is_inside)::value)
-              if (row < square.row_begin || row >= square.row_end || column < square.column_begin ||
-                  column >= square.column_end)
-                return hn::Zero(Floats());
-            return load<decltype(part)::value>(
-                square.data + row * square.row_stride + column * square.column_stride + c, lanes);
-          },
-          [&](int row, int column, Vector value) ESPALIER_INLINE_LAMBDA {
-            store<decltype(part)::value>(value, points + (row * kTo + column) * point_stride + c, lanes);
-          });
+  constexpr int kFrom = Transform::kFrom, kTo = Transform::kTo;
+  const int64_t width = vector_width();
+  const bool inside = square.row_begin == 0 && square.row_end == kFrom && square.column_begin == 0 &&
+                      square.column_end == kFrom;
+  // In the image a vector may begin in a pixel and end in the next.
+  const float* last = square.data + (kFrom - 1) * (square.row_stride + square.column_stride);
+  Staged staged;
+  if (!inside) std::fill_n(staged.values, kPatch * Staged::kRow, 0.0f);
+  for (int64_t c = 0; c < channels; c += width) {
+    if (inside && last + c + width <= square.end) {
+      transform_square<Transform>(square.data + c, square.row_stride, square.column_stride, points + c,
+                                  kTo * point_stride, point_stride);
+      continue;
+    }
+    const int64_t lanes = std::min(width, channels - c);
+    with_part(lanes < width, [&](auto part) ESPALIER_INLINE_LAMBDA {
+      for (int row = square.row_begin; row < square.row_end; ++row)
+        for (int column = square.column_begin; column < square.column_end; ++column) {
+          const float* from = square.data + row * square.row_stride + column * square.column_stride + c;
+          hn::Store(load<decltype(part)::value>(from, lanes), Floats(), staged.at(row, column));
+        }
     });
-  };
-  if (inside)
-    run(std::true_type());
-  else
-    run(std::false_type());
+    transform_square<Transform>(staged.values, Staged::kRow, Staged::kColumn, points + c, kTo * point_stride,
+                                point_stride);
+  }
 }
 
-void transform_input(const Square<const float>& patch, int64_t channels, float* points,
-                     int64_t point_stride) {
+void transform_input(Square<const float> patch, int64_t channels, float* points, int64_t point_stride) {
   transform_pixels<Input>(patch, channels, points, point_stride);
 }
 
-void transform_gradient(const Square<const float>& gradients, int64_t channels, float* points,
+void transform_gradient(Square<const float> gradients, int64_t channels, float* points,
                         int64_t point_stride) {
   transform_pixels<Gradient>(gradients, channels, points, point_stride);
 }
 
-void transform_output(const float* points, int64_t point_stride, int64_t channels, const Square<float>& y,
+void transform_output(const float* points, int64_t point_stride, int64_t channels, Square<float> y,
                       const EpilogueView& epilogue) {
-  const bool plain = epilogue.is_empty();
-  for_each_vector(channels, [&](int64_t c, int64_t lanes, auto part) ESPALIER_INLINE_LAMBDA {
-    constexpr bool kPart = decltype(part)::value;
-    transform_square<Output>(
-        [&](int row, int column) ESPALIER_INLINE_LAMBDA {
-          return load<kPart>(points + (row * kPatch + column) * point_stride + c, lanes);
-        },
-        [&](int row, int column, Vector value) ESPALIER_INLINE_LAMBDA {
-          if (row >= y.row_end || column >= y.column_end) return;
-          const int64_t offset = row * y.row_stride + column * y.column_stride + c;
-          if (!plain) value = finish<kPart>(value, epilogue, c, offset, lanes);
-          store<kPart>(value, y.data + offset, lanes);
-        });
-  });
+  const int64_t width = vector_width();
+  const bool plain = epilogue.is_empty() && y.row_end == kOutput && y.column_end == kOutput;
+  Staged outputs;
+  for (int64_t c = 0; c < channels; c += width) {
+    const int64_t lanes = std::min(width, channels - c);
+    const bool in_place = plain && lanes == width;
+    transform_square<Output>(points + c, kPatch * point_stride, point_stride,
+                             in_place ? y.data + c : outputs.values, in_place ? y.row_stride : Staged::kRow,
+                             in_place ? y.column_stride : Staged::kColumn);
+    if (in_place) continue;
+    with_part(lanes < width, [&](auto part) ESPALIER_INLINE_LAMBDA {
+      const Epilogue<decltype(part)::value> finish(epilogue, c, lanes);
+      for (int row = 0; row < y.row_end; ++row)
+        for (int column = 0; column < y.column_end; ++column) {
+          const int64_t place = row * y.row_stride + column * y.column_stride + c;
+          const Vector z = hn::Load(Floats(), outputs.at(row, column));
+          store<decltype(part)::value>(finish(z, place), y.data + place, lanes);
+        }
+    });
+  }
 }
 
 void transform_filter(const float* taps, int64_t tap_stride, bool turned, int64_t count, float* points,
                       int64_t point_stride) {
-  for_each_vector(count, [&](int64_t j, int64_t lanes, auto part) ESPALIER_INLINE_LAMBDA {
-    transform_square<Filter>(
-        [&](int row, int column) ESPALIER_INLINE_LAMBDA {
-          const int tap = row * kFilter + column;
-          return load<decltype(part)::value>(taps + (turned ? 8 - tap : tap) * tap_stride + j, lanes);
-        },
-        [&](int row, int column, Vector value) ESPALIER_INLINE_LAMBDA {
-          hn::StoreU(value, Floats(), points + (row * kPatch + column) * point_stride + j);
-        });
-  });
+  // Backwards from the last tap is turned by half a circle.
+  const float* first = turned ? taps + (kFilter * kFilter - 1) * tap_stride : taps;
+  const int64_t stride = turned ? -tap_stride : tap_stride;
+  Staged staged;
+  for (int64_t j = 0; j < count; j += vector_width()) {
+    const int64_t lanes = std::min(vector_width(), count - j);
+    with_part(lanes < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
+      for (int tap = 0; tap < kFilter * kFilter; ++tap)
+        hn::Store(load<decltype(part)::value>(first + tap * stride + j, lanes), Floats(),
+                  staged.at(tap / kFilter, tap % kFilter));
+    });
+    transform_square<Filter>(staged.values, Staged::kRow, Staged::kColumn, points + j, kPatch * point_stride,
+                             point_stride);
+  }
 }
 
 void transform_filter_gradient(const float* points, int64_t point_stride, int64_t count, float* taps,
                                int64_t tap_stride) {
-  for_each_vector(count, [&](int64_t j, int64_t lanes, auto part) ESPALIER_INLINE_LAMBDA {
-    constexpr bool kPart = decltype(part)::value;
-    transform_square<FilterGradient>(
-        [&](int row, int column) ESPALIER_INLINE_LAMBDA {
-          return load<kPart>(points + (row * kPatch + column) * point_stride + j, lanes);
-        },
-        [&](int row, int column, Vector value) ESPALIER_INLINE_LAMBDA {
-          store<kPart>(value, taps + (row * kFilter + column) * tap_stride + j, lanes);
-        });
-  });
+  Staged staged;
+  for (int64_t j = 0; j < count; j += vector_width()) {
+    const int64_t lanes = std::min(vector_width(), count - j);
+    transform_square<FilterGradient>(points + j, kPatch * point_stride, point_stride, staged.values,
+                                     Staged::kRow, Staged::kColumn);
+    with_part(lanes < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
+      for (int tap = 0; tap < kFilter * kFilter; ++tap)
+        store<decltype(part)::value>(hn::Load(Floats(), staged.at(tap / kFilter, tap % kFilter)),
+                                     taps + tap * tap_stride + j, lanes);
+    });
+  }
 }
 
 }  // namespace espalier::cpu::HWY_NAMESPACE
@@ -219,15 +243,14 @@ HWY_EXPORT(transform_filter_gradient);
 
 namespace winograd {
 
-void transform_input(const Square<const float>& patch, int64_t channels, float* points,
-                     int64_t point_stride) {
+void transform_input(Square<const float> patch, int64_t channels, float* points, int64_t point_stride) {
   HWY_DYNAMIC_DISPATCH(transform_input)(patch, channels, points, point_stride);
 }
-void transform_gradient(const Square<const float>& gradients, int64_t channels, float* points,
+void transform_gradient(Square<const float> gradients, int64_t channels, float* points,
                         int64_t point_stride) {
   HWY_DYNAMIC_DISPATCH(transform_gradient)(gradients, channels, points, point_stride);
 }
-void transform_output(const float* points, int64_t point_stride, int64_t channels, const Square<float>& y,
+void transform_output(const float* points, int64_t point_stride, int64_t channels, Square<float> y,
                       const EpilogueView& epilogue) {
   HWY_DYNAMIC_DISPATCH(transform_output)(points, point_stride, channels, y, epilogue);
 }

@@ -7,7 +7,8 @@
 // The transforms of Winograd's minimal filtering with six points (0, 1, -1, 2, -2, ∞), nested over height and
 // width (Lavin & Gray, CVPR 2016): F(4x4, 3x3) computes 4x4 outputs of a 3x3 convolution from a 6x6 patch
 // with 36 products instead of 144, F(3x3, 4x4) the 3x3 gradient of its filter from a 6x6 patch of the input
-// and 4x4 output gradients. A transformed tile is 36 vectors of channels, `point_stride` floats apart.
+// and 4x4 output gradients. A transformed tile is 36 rows of channels, `point_stride` floats apart; what lies
+// behind the channels, to the end of the last vector, is read and written with them.
 namespace espalier::cpu::winograd {
 
 inline constexpr int kPatch = 6, kOutput = 4, kFilter = 3, kPoints = 36;
@@ -19,18 +20,18 @@ struct Square {
   Float* data;
   int64_t row_stride, column_stride;  // floats
   int row_begin, row_end, column_begin, column_end;
+  Float* end;  // of all images
 };
 
 // Bᵀ d B of a 6x6 patch, with zeros outside of the image.
-void transform_input(const Square<const float>& patch, int64_t channels, float* points, int64_t point_stride);
+void transform_input(Square<const float> patch, int64_t channels, float* points, int64_t point_stride);
 // G d Gᵀ of 4x4 output gradients, as the filter of F(3x3, 4x4).
-void transform_gradient(const Square<const float>& gradients, int64_t channels, float* points,
-                        int64_t point_stride);
+void transform_gradient(Square<const float> gradients, int64_t channels, float* points, int64_t point_stride);
 // Aᵀ m A into the 4x4 outputs that are in the image, and the epilogue.
-void transform_output(const float* points, int64_t point_stride, int64_t channels, const Square<float>& y,
+void transform_output(const float* points, int64_t point_stride, int64_t channels, Square<float> y,
                       const EpilogueView& epilogue);
 // G g Gᵀ of `count` 3x3 filters side by side, tap t of filter j at taps[t * tap_stride + j], or `turned`, by
-// half a circle. Writes whole vectors, zeros past count.
+// half a circle.
 void transform_filter(const float* taps, int64_t tap_stride, bool turned, int64_t count, float* points,
                       int64_t point_stride);
 // Aᵀ m A into `count` 3x3 gradients side by side.
