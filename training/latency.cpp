@@ -1,11 +1,11 @@
 #include "training/latency.h"
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <vector>
 
 #include "core/backend.h"
+#include "core/median.h"
 #include "core/random.h"
 
 namespace espalier {
@@ -18,12 +18,6 @@ double seconds_of_pass(layers::Network& network, const Variable& images) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + std::ssize(values) / 2;
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
-
 }  // namespace
 
 Latency measure_latency(const layers::Network& network, const layers::Network& beside, Device device,
@@ -32,7 +26,6 @@ Latency measure_latency(const layers::Network& network, const layers::Network& b
   const NoGradient no_gradient;
   std::vector<layers::Network> networks;
   std::array<Variable, 2> images;
-  std::array<std::vector<double>, 2> seconds;
   for (const layers::Network* side : {&network, &beside}) {
     networks.push_back(layers::Network::from_description(side->description(), "[latency]"));
     networks.back().initialise(layers::Initialiser::kaiming_normal, 1, device);
@@ -43,10 +36,10 @@ Latency measure_latency(const layers::Network& network, const layers::Network& b
         RandomStream(1, "latency").uniform({batch_size, image[0], image[1], image[2]}, -1, 1).to(device));
     seconds_of_pass(networks[side], images[side]);  // the first makes what later ones find ready
   }
-  for (int pass = 0; pass < kPasses; ++pass)
-    for (size_t side = 0; side < networks.size(); ++side)
-      seconds[side].push_back(seconds_of_pass(networks[side], images[side]));
-  return {median(seconds[0]), median(seconds[1])};
+  const std::vector<double> medians = alternate({[&] { return seconds_of_pass(networks[0], images[0]); },
+                                                 [&] { return seconds_of_pass(networks[1], images[1]); }},
+                                                kPasses);
+  return {medians[0], medians[1]};
 }
 
 }  // namespace espalier

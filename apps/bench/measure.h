@@ -9,6 +9,7 @@
 
 #include "apps/bench/peer.h"
 #include "apps/text_table.h"
+#include "core/median.h"
 
 namespace espalier::apps {
 
@@ -36,11 +37,8 @@ double rate(Step&& step, double seconds) {
   return static_cast<double>(steps) / elapsed;
 }
 
-// REQUIRES: not empty.
-double median(std::vector<double> values);
-
-// The medians of figures that are taken in turn, so that what the machine does beside falls on all of them.
-std::vector<double> alternate(const std::vector<std::function<double()>>& figures, int repeats);
+using espalier::alternate;
+using espalier::median;
 
 // Throws Error, naming the rows there are, unless `only` is part of one of them.
 void check_only(const std::string& only, const std::vector<std::string>& names);
