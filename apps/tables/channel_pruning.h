@@ -35,6 +35,23 @@ struct PruningTable {
 std::vector<TableRun> runs_of(const PruningTable& table);
 Page render(const PruningTable& table, const std::vector<nlohmann::json>& summaries);
 
+// As TableRow takes them.
+template <PruningTable (*table)()>
+std::vector<TableRun> pruning_runs() {
+  return runs_of(table());
+}
+template <PruningTable (*table)()>
+Page pruning_page(const std::vector<nlohmann::json>& summaries) {
+  return render(table(), summaries);
+}
+
+PruningTable l1_table();
+PruningTable fpgm_table();
+PruningTable sfp_table();
+PruningTable slimming_table();
+PruningTable taylor_table();
+PruningTable lasso_table();
+
 // Starts from a trained ResNet ("resnet20") on cifar10-jpeg: apps/recipes/<method>/<network>-cpu.toml.
 ReproducedPruning pruned_resnet(std::string_view network, std::string_view setting, std::string_view recipe,
                                 std::optional<size_t> beside = {});

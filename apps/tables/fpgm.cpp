@@ -1,9 +1,8 @@
 #include "apps/tables/channel_pruning.h"
 
 namespace espalier::apps {
-namespace {
 
-PruningTable table() {
+PruningTable fpgm_table() {
   return {
       "Filter pruning via geometric median",
       "He, Liu, Wang, Hu & Yang, CVPR 2019, table 1, CIFAR-10, FPGM-only. Ours prune the channels "
@@ -21,15 +20,6 @@ PruningTable table() {
           pruned_resnet("resnet56", "from pretrained", "fpgm/resnet56-cpu", 3),
       },
   };
-}
-
-}  // namespace
-
-std::vector<TableRun> fpgm_runs() {
-  return runs_of(table());
-}
-Page fpgm_table(const std::vector<nlohmann::json>& summaries) {
-  return render(table(), summaries);
 }
 
 }  // namespace espalier::apps

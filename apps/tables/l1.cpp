@@ -1,9 +1,8 @@
 #include "apps/tables/channel_pruning.h"
 
 namespace espalier::apps {
-namespace {
 
-PruningTable table() {
+PruningTable l1_table() {
   return {
       "L1-norm filter pruning",
       "Li, Kadav, Durdanovic, Samet & Graf, ICLR 2017, table 1, CIFAR-10. Ours prune the first convolution "
@@ -19,15 +18,6 @@ PruningTable table() {
           pruned_resnet("resnet20", "as B", "l1/resnet20-cpu", 2),
       },
   };
-}
-
-}  // namespace
-
-std::vector<TableRun> l1_runs() {
-  return runs_of(table());
-}
-Page l1_table(const std::vector<nlohmann::json>& summaries) {
-  return render(table(), summaries);
 }
 
 }  // namespace espalier::apps

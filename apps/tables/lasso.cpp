@@ -1,9 +1,8 @@
 #include "apps/tables/channel_pruning.h"
 
 namespace espalier::apps {
-namespace {
 
-PruningTable table() {
+PruningTable lasso_table() {
   return {
       "Channel pruning by LASSO and reconstruction",
       "He, Zhang & Sun, ICCV 2017, CIFAR-10. Ours prune the channels within each block and rebuild the "
@@ -16,15 +15,6 @@ PruningTable table() {
           pruned_resnet("resnet56", "2x", "channel-pruning/resnet56-cpu", 0),
       },
   };
-}
-
-}  // namespace
-
-std::vector<TableRun> lasso_runs() {
-  return runs_of(table());
-}
-Page lasso_table(const std::vector<nlohmann::json>& summaries) {
-  return render(table(), summaries);
 }
 
 }  // namespace espalier::apps

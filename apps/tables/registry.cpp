@@ -1,4 +1,4 @@
-#include "apps/tables/table.h"
+#include "apps/tables/channel_pruning.h"
 #include "core/error.h"
 
 namespace espalier::apps {
@@ -9,13 +9,18 @@ std::span<const TableRow> tables() {
        deep_compression_runs, deep_compression_table},
       {"cifar", "ResNets on CIFAR-10 as JPEG files, imported and trained, beside PyTorch", cifar_runs,
        cifar_table},
-      {"l1", "L1-norm filter pruning (Li et al., ICLR 2017), table 1", l1_runs, l1_table},
-      {"fpgm", "Filter pruning via geometric median (He et al., CVPR 2019), table 1", fpgm_runs, fpgm_table},
-      {"sfp", "Soft filter pruning (He et al., IJCAI 2018), CIFAR-10", sfp_runs, sfp_table},
-      {"slimming", "Network slimming (Liu et al., ICCV 2017), table 1", slimming_runs, slimming_table},
-      {"taylor", "Taylor pruning (Molchanov et al., ICLR 2017) on ResNets", taylor_runs, taylor_table},
-      {"channel-pruning", "Channel pruning by LASSO (He et al., ICCV 2017), CIFAR-10", lasso_runs,
-       lasso_table},
+      {"l1", "L1-norm filter pruning (Li et al., ICLR 2017), table 1", pruning_runs<l1_table>,
+       pruning_page<l1_table>},
+      {"fpgm", "Filter pruning via geometric median (He et al., CVPR 2019), table 1",
+       pruning_runs<fpgm_table>, pruning_page<fpgm_table>},
+      {"sfp", "Soft filter pruning (He et al., IJCAI 2018), CIFAR-10", pruning_runs<sfp_table>,
+       pruning_page<sfp_table>},
+      {"slimming", "Network slimming (Liu et al., ICCV 2017), table 1", pruning_runs<slimming_table>,
+       pruning_page<slimming_table>},
+      {"taylor", "Taylor pruning (Molchanov et al., ICLR 2017) on ResNets", pruning_runs<taylor_table>,
+       pruning_page<taylor_table>},
+      {"channel-pruning", "Channel pruning by LASSO (He et al., ICCV 2017), CIFAR-10",
+       pruning_runs<lasso_table>, pruning_page<lasso_table>},
   };
   return kTables;
 }

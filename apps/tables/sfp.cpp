@@ -1,9 +1,8 @@
 #include "apps/tables/channel_pruning.h"
 
 namespace espalier::apps {
-namespace {
 
-PruningTable table() {
+PruningTable sfp_table() {
   return {
       "Soft filter pruning",
       "He, Kang, Dong, Fu & Yang, IJCAI 2018, CIFAR-10, as FPGM's table 1 quotes it. Ours as those of "
@@ -18,15 +17,6 @@ PruningTable table() {
           pruned_resnet("resnet20", "from pretrained", "sfp/resnet20-cpu", 0),
       },
   };
-}
-
-}  // namespace
-
-std::vector<TableRun> sfp_runs() {
-  return runs_of(table());
-}
-Page sfp_table(const std::vector<nlohmann::json>& summaries) {
-  return render(table(), summaries);
 }
 
 }  // namespace espalier::apps

@@ -1,9 +1,8 @@
 #include "apps/tables/channel_pruning.h"
 
 namespace espalier::apps {
-namespace {
 
-PruningTable table() {
+PruningTable slimming_table() {
   return {
       "Network slimming",
       "Liu, Li, Shen, Huang, Yan & Zhang, ICCV 2017, table 1, CIFAR-10. Ours is VGG-11 from scratch. As in "
@@ -25,15 +24,6 @@ PruningTable table() {
            0},
       },
   };
-}
-
-}  // namespace
-
-std::vector<TableRun> slimming_runs() {
-  return runs_of(table());
-}
-Page slimming_table(const std::vector<nlohmann::json>& summaries) {
-  return render(table(), summaries);
 }
 
 }  // namespace espalier::apps

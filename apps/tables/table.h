@@ -62,17 +62,5 @@ std::vector<TableRun> cifar_runs();
 Page cifar_table(const std::vector<nlohmann::json>& summaries);
 std::vector<TableRun> deep_compression_runs();
 Page deep_compression_table(const std::vector<nlohmann::json>& summaries);
-std::vector<TableRun> l1_runs();
-Page l1_table(const std::vector<nlohmann::json>& summaries);
-std::vector<TableRun> fpgm_runs();
-Page fpgm_table(const std::vector<nlohmann::json>& summaries);
-std::vector<TableRun> sfp_runs();
-Page sfp_table(const std::vector<nlohmann::json>& summaries);
-std::vector<TableRun> slimming_runs();
-Page slimming_table(const std::vector<nlohmann::json>& summaries);
-std::vector<TableRun> taylor_runs();
-Page taylor_table(const std::vector<nlohmann::json>& summaries);
-std::vector<TableRun> lasso_runs();
-Page lasso_table(const std::vector<nlohmann::json>& summaries);
 
 }  // namespace espalier::apps

@@ -1,9 +1,8 @@
 #include "apps/tables/channel_pruning.h"
 
 namespace espalier::apps {
-namespace {
 
-PruningTable table() {
+PruningTable taylor_table() {
   return {
       "Taylor pruning",
       "Molchanov, Tyree, Karras, Aila & Kautz, ICLR 2017, prune VGG-16, AlexNet and a recurrent "
@@ -13,15 +12,6 @@ PruningTable table() {
           pruned_resnet("resnet20", "half of the FLOPs", "taylor/resnet20-cpu"),
       },
   };
-}
-
-}  // namespace
-
-std::vector<TableRun> taylor_runs() {
-  return runs_of(table());
-}
-Page taylor_table(const std::vector<nlohmann::json>& summaries) {
-  return render(table(), summaries);
 }
 
 }  // namespace espalier::apps
