@@ -7,7 +7,13 @@ namespace {
 
 using TailPart = Layer::TailPart;
 
-// For each node the one node that reads it, or none where several do or nobody.
+// Parts come in the order affine, sum, activation, each at most once.
+bool may_follow(TailPart part, TailPart last) {
+  return part != TailPart::none && part > last;
+}
+
+}  // namespace
+
 std::vector<std::optional<size_t>> only_readers(std::span<const Network::Node> nodes) {
   std::vector<int> count(nodes.size(), 0);
   std::vector<std::optional<size_t>> reader(nodes.size());
@@ -19,13 +25,6 @@ std::vector<std::optional<size_t>> only_readers(std::span<const Network::Node> n
       }
   return reader;
 }
-
-// Parts come in the order affine, sum, activation, each at most once.
-bool may_follow(TailPart part, TailPart last) {
-  return part != TailPart::none && part > last;
-}
-
-}  // namespace
 
 std::vector<Network::Step> fuse(std::span<const Network::Node> nodes, bool differentiable) {
   const auto reader = only_readers(nodes);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -7,6 +8,8 @@
 
 namespace espalier::layers {
 
+// For each node the one node that reads it, or none where several do or nobody.
+std::vector<std::optional<size_t>> only_readers(std::span<const Network::Node> nodes);
 // The layers in steps, in an order in which they can be computed. A value that two layers read is never
 // swallowed. Differentiable ones keep batch norms apart, as training does too.
 std::vector<Network::Step> fuse(std::span<const Network::Node> nodes, bool differentiable);

@@ -332,4 +332,9 @@ Removal ChannelGraph::admissible(const Removal& wishes, int multiple) const {
   return closure(accepted);
 }
 
+bool is_residual(const layers::Network& network, const ChannelGroup& group) {
+  return std::ranges::any_of(
+      group.nodes, [&](int n) { return n >= 0 && network.nodes()[static_cast<size_t>(n)].type == "add"; });
+}
+
 }  // namespace espalier::pruning

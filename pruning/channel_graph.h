@@ -70,6 +70,9 @@ struct ChannelGroup {
   std::vector<ChannelSlices> slices;  // in the order of nodes
 };
 
+// Whether a sum of branches carries the group's channels, as the stream of a residual network.
+bool is_residual(const layers::Network& network, const ChannelGroup& group);
+
 // Which channels of a network live and die together, from what each layer says of its flow. A removal may
 // imply others: of the channels that a select_channels layer passed on (and their batch norm's entries) when
 // the selected one goes, but not the other way round.

@@ -19,11 +19,6 @@ bool matches(const std::string& pattern, const layers::Network& network, const C
   });
 }
 
-bool is_residual(const layers::Network& network, const ChannelGroup& group) {
-  return std::ranges::any_of(
-      group.nodes, [&](int n) { return n >= 0 && network.nodes()[static_cast<size_t>(n)].type == "add"; });
-}
-
 // Groups whose channels are made at the same resolution share a stage: height, width.
 std::pair<int64_t, int64_t> stage_of(const layers::Network& network, const ChannelGroup& group) {
   const Shape& output = network.nodes()[static_cast<size_t>(group.producers.front())].output;

@@ -6,6 +6,7 @@
 
 #include "core/random.h"
 #include "layers/attributes.h"
+#include "layers/fusion.h"
 #include "pruning/lasso.h"
 #include "pruning/least_squares.h"
 
@@ -18,18 +19,6 @@ const Network::Node& node_of(const Network& network, int n) {
   return network.nodes()[static_cast<size_t>(n)];
 }
 
-// The only node that reads n, or -1.
-int only_reader(const Network& network, int n) {
-  int reader = -1;
-  for (int i = n + 1; i < std::ssize(network.nodes()); ++i)
-    for (int input : node_of(network, i).inputs)
-      if (input == n) {
-        if (reader >= 0) return -1;
-        reader = i;
-      }
-  return reader;
-}
-
 // A layer that reads the group, and what follows it up to the sum that its branch ends in.
 struct Branch {
   int layer;
@@ -39,18 +28,18 @@ struct Branch {
 };
 
 Branch branch_of(const Network& network, int layer) {
-  Branch branch{.layer = layer};
-  int end = layer, next = only_reader(network, end);
-  if (next >= 0 && node_of(network, next).type == "batch_norm") {
-    branch.norm = end = next;
-    next = only_reader(network, end);
-  }
-  if (next >= 0 && node_of(network, next).type == "add" && node_of(network, next).inputs.size() == 2) {
-    const auto& inputs = node_of(network, next).inputs;
-    branch.sum = next;
-    branch.other = inputs[0] == end ? inputs[1] : inputs[0];
-    if (branch.other == end || branch.other < 0) branch.sum = -1;
-  }
+  const auto readers = layers::only_readers(network.nodes());
+  const auto next_is = [&](int n, const char* type) {
+    const auto reader = readers[static_cast<size_t>(n)];
+    return reader && network.nodes()[*reader].type == type ? static_cast<int>(*reader) : -1;
+  };
+  Branch branch{.layer = layer, .norm = next_is(layer, "batch_norm")};
+  const int end = branch.norm >= 0 ? branch.norm : layer;
+  const int sum = next_is(end, "add");
+  if (sum < 0 || node_of(network, sum).inputs.size() != 2) return branch;
+  const auto& inputs = node_of(network, sum).inputs;
+  const int other = inputs[0] == end ? inputs[1] : inputs[0];
+  if (other >= 0) branch.sum = sum, branch.other = other;
   return branch;
 }
 
@@ -233,9 +222,7 @@ void normalise(InnerProducts& problem, const std::vector<double>& norms) {
 
 bool can_be_reconstructed(const Network& network, const ChannelGroup& group) {
   return group.prunable && !group.producers.empty() && !group.consumers.empty() &&
-         std::ranges::none_of(group.nodes,
-                              [&](int n) { return n >= 0 && node_of(network, n).type == "add"; }) &&
-         std::ranges::all_of(group.consumers, [&](int n) {
+         !is_residual(network, group) && std::ranges::all_of(group.consumers, [&](int n) {
            const Network::Node& node = node_of(network, n);
            return node.type == "linear" || (node.type == "conv2d" && node.attributes.value("groups", 1) == 1);
          });

@@ -4,15 +4,6 @@
 namespace espalier::ops {
 namespace {
 
-// y[r][c] = x[r][c] factor[c].
-Tensor scaled(const Tensor& x, const Tensor& factor) {
-  Tensor y(x.shape(), x.dtype(), x.device()), zero(factor.shape(), factor.dtype(), factor.device());
-  Backend& backend = y.backend();
-  backend.fill(zero, 0);
-  backend.epilogue(x, {factor, zero, {}, {}}, y);
-  return y;
-}
-
 // The sum over rows of dz times the input as the running statistics normalise it.
 Tensor scale_gradient(const Variable& x, const Variable& scale, const Variable& shift,
                       const BatchNormState& state, const BatchNormOptions& options, const Tensor& dz) {
@@ -58,7 +49,11 @@ Variable batch_norm(const Variable& x, const Variable& scale, const Variable& sh
         [x, scale, shift, state, y, options, factor = affine.factor,
          rest = Tail{.residual = tail.residual, .activation = tail.activation}](const Tensor& dy) {
           const Tensor dz = backward_through(rest, shift, y, dy);
-          if (x.requires_gradient()) x.accumulate(scaled(dz, factor));
+          if (x.requires_gradient()) {
+            Tensor dx = like(x);
+            dx.backend().epilogue(dz, {factor, {}, {}, {}}, dx);
+            x.accumulate(dx);
+          }
           if (scale.requires_gradient())
             scale.accumulate(scale_gradient(x, scale, shift, state, options, dz));
         });
