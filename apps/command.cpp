@@ -120,13 +120,7 @@ void add_evaluate(CLI::App& program, CommonOptions& common) {
     common.apply();
     LoadedModel loaded = load(*model, device_from_name(common.device));
     data_options->data_dir = common.data_dir;
-    prefer_normalisation_of(loaded.model.network, *data_options);
-    data_options->warn = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
-    const datasets::Split split = datasets::load(*data, *data_options);
-    for (const std::string& note : split.notes) fmt::print(stderr, "{}\n", note);
-    if (!loaded.model.network.labels().empty() && loaded.model.network.labels() != split.labels)
-      fmt::print(stderr, "the model's classes are called {}; the data's {}\n",
-                 fmt::join(loaded.model.network.labels(), ", "), fmt::join(split.labels, ", "));
+    const datasets::Split split = load_data_for(loaded.model.network, *data, *data_options);
     const Evaluation result = evaluate(loaded.model.network, split.test, loaded.model.device());
     if (*as_json) {
       print(nlohmann::json{{"model", *model},

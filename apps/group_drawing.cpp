@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "apps/groups.h"
@@ -41,10 +40,9 @@ std::vector<Place> places_of(const Network& network) {
   return places;
 }
 
-// Hues a golden angle apart, so that neighbours differ.
 std::string colour_of(const ChannelGraph& graph, int group) {
-  if (!graph.groups()[static_cast<size_t>(group)].prunable) return "#9a9a9a";
-  return fmt::format("hsl({:.0f},65%,45%)", std::fmod(group * 137.508, 360.0));
+  const auto index = static_cast<size_t>(group);
+  return graph.groups()[index].prunable ? Svg::colour(index) : "#9a9a9a";
 }
 
 std::string colour_of_node(const ChannelGraph& graph, int node) {

@@ -60,13 +60,11 @@ Page groups_page(const Network& network) {
   }
   return Page()
       .title(fmt::format("Channel groups of {}", network.name()))
-      .paragraph(fmt::format(
-          "{} groups, {} of which can be pruned, with {} channels. A channel goes from all layers of its "
-          "group "
-          "at once; parameters and FLOPs are what the network saves with one. {} parameters and {} FLOPs per "
-          "image in all.",
-          graph.groups().size(), prunable, grouped(channels), grouped(network.parameter_count()),
-          grouped(network.flops())))
+      .paragraph(fmt::format("{} groups, {} of which can be pruned, with {} channels. A channel goes from "
+                             "all layers of its group at once; parameters and FLOPs are what the network "
+                             "saves with one. {} parameters and {} FLOPs per image in all.",
+                             graph.groups().size(), prunable, grouped(channels),
+                             grouped(network.parameter_count()), grouped(network.flops())))
       .table(std::move(table));
 }
 

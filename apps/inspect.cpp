@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "apps/report.h"
 #include "apps/text_table.h"
 #include "compression/model.h"
-#include "training/latency.h"
 
 namespace espalier::apps {
 
@@ -101,18 +101,16 @@ std::string inspect_text(const json& inspected) {
 }
 
 json savings(const LoadedModel& before, const LoadedModel& after, Device device) {
-  constexpr int64_t kBatch = 64;
-  const layers::Network &first = before.model.network, &second = after.model.network;
-  const Latency latency = measure_latency(second, first, device, kBatch);
-  const auto side = [](const LoadedModel& loaded, double seconds) {
+  const json speed = measure_speed(after.model.network, before.model.network, device);
+  const auto side = [](const LoadedModel& loaded, const json& milliseconds) {
     return json{{"parameters", loaded.model.network.parameter_count()},
                 {"flops", loaded.model.network.flops()},
                 {"bytes", loaded.bytes},
-                {"milliseconds", 1e3 * seconds}};
+                {"milliseconds", milliseconds}};
   };
-  return {{"batch_size", kBatch},
-          {"before", side(before, latency.beside)},
-          {"after", side(after, latency.seconds)}};
+  return {{"batch_size", speed.at("batch_size")},
+          {"before", side(before, speed.at("first_milliseconds"))},
+          {"after", side(after, speed.at("milliseconds"))}};
 }
 
 std::string savings_text(const json& savings) {

@@ -1,8 +1,12 @@
 #include "apps/load.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "compression/model.h"
+#include "core/error.h"
 #include "core/io/file.h"
 #include "training/paths.h"
 
@@ -26,6 +30,27 @@ LoadedModel load(const std::filesystem::path& file, Device device) {
           .bytes = bytes.size(),
           .compressed = true,
           .sizes = std::move(decoded.sizes)};
+}
+
+void check_fits(const layers::Network& network, const std::string& data, const datasets::Split& split) {
+  const Shape image = split.train->image_shape();
+  const int classes = split.train->classes();
+  check(network.image() == image && network.classes() == classes,
+        "[model] '{}' takes images {} of {} classes; '{}' has images {} of {} classes", network.name(),
+        network.image().to_string(), network.classes(), data, image.to_string(), classes);
+}
+
+datasets::Split load_data_for(const layers::Network& network, const std::string& data,
+                              datasets::DataOptions options) {
+  prefer_normalisation_of(network, options);
+  options.warn = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  datasets::Split split = datasets::load(data, options);
+  for (const std::string& note : split.notes) fmt::print(stderr, "{}\n", note);
+  check_fits(network, data, split);
+  if (!network.labels().empty() && network.labels() != split.labels)
+    fmt::print(stderr, "the model's classes are called {}; the data's {}\n",
+               fmt::join(network.labels(), ", "), fmt::join(split.labels, ", "));
+  return split;
 }
 
 void prefer_normalisation_of(const layers::Network& network, datasets::DataOptions& options) {

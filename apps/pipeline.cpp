@@ -252,18 +252,14 @@ json run(const RunOptions& options, const std::atomic<bool>& interrupted) {
     prefer_normalisation_of(model->network, recipe.data);
   }
   const datasets::Split data = datasets::load(recipe.data_name, recipe.data);
-  const Shape image = data.train->image_shape();
-  const int classes = data.train->classes();
-  if (!model) {
-    model = Model{
-        layers::make_model(recipe.model_name, {.image = image, .classes = classes, .width = recipe.width}),
-        {},
-        {}};
-  }
+  if (!model)
+    model = Model{layers::make_model(recipe.model_name, {.image = data.train->image_shape(),
+                                                         .classes = data.train->classes(),
+                                                         .width = recipe.width}),
+                  {},
+                  {}};
   layers::Network& network = model->network;
-  check(network.image() == image && network.classes() == classes,
-        "[model] '{}' takes images {} of {} classes; '{}' has images {} of {} classes", network.name(),
-        network.image().to_string(), network.classes(), recipe.data_name, image.to_string(), classes);
+  check_fits(network, recipe.data_name, data);
   network.set_normalisation(data.normalisation);
   network.set_labels(data.labels);
   for (const RecipeStage& stage : recipe.stages) stage.stage->check(network, data);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apps/text_table.h"
+#include "training/latency.h"
 
 namespace espalier::apps {
 

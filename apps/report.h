@@ -4,7 +4,6 @@
 #include <string>
 
 #include "training/evaluate.h"
-#include "training/latency.h"
 #include "training/model.h"
 
 namespace espalier::apps {
@@ -14,10 +13,9 @@ namespace espalier::apps {
 // disk, so a mask alone saves neither.
 nlohmann::json measure(Model& model, const Evaluation& evaluation, uint64_t bytes);
 
-// What a network with other FLOPs than `first`, that of the first row, takes for a batch in inference beside
-// it:
-// {"batch_size", "milliseconds", "first_milliseconds"}. The rest of a row is the same in every run; this is
-// not.
+// What a network takes for a batch in inference, beside the one it was pruned from: {"batch_size",
+// "milliseconds", "first_milliseconds"}. In a row whose network has other FLOPs than the run's first one it
+// is "speed"; the rest of a row is the same in every run, this is not.
 nlohmann::json measure_speed(const layers::Network& network, const layers::Network& first, Device device);
 
 // The rows of a run's stages, each beside its change against the first, which is the dense network.

@@ -1,6 +1,6 @@
 #include "apps/sensitivity.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "apps/console.h"
 #include "apps/load.h"
@@ -29,14 +29,7 @@ Sensitivity measure(const Options& options, const CommonOptions& common) {
   layers::Network& network = loaded.model.network;
   check(loaded.model.masks.empty() && loaded.model.codebooks.empty(),
         "{}: weights are held by masks or codebooks; expected a model without", options.model);
-  datasets::DataOptions data_options{.data_dir = common.data_dir};
-  prefer_normalisation_of(network, data_options);
-  data_options.warn = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
-  const datasets::Split split = datasets::load(options.data, data_options);
-  check(network.image() == split.train->image_shape() && network.classes() == split.train->classes(),
-        "[sensitivity] '{}' takes images {} of {} classes; '{}' has images {} of {} classes", network.name(),
-        network.image().to_string(), network.classes(), options.data, split.train->image_shape().to_string(),
-        split.train->classes());
+  const datasets::Split split = load_data_for(network, options.data, {.data_dir = common.data_dir});
   std::vector<int64_t> indices = RandomStream(options.seed, "sensitivity").permutation(split.train->size());
   indices.resize(static_cast<size_t>(std::min(options.images, split.train->size())));
   const pruning::ChannelCriterionRow& row = pruning::channel_criterion(options.criterion);
@@ -64,10 +57,10 @@ Page sensitivity_page(const Sensitivity& sensitivity, double loss, const std::st
   }
   return Page()
       .title("Sensitivity to pruning")
-      .paragraph(fmt::format("{}: {} whole. Each row prunes one group alone, by the share above, and trains "
-                             "nothing; suggested is "
-                             "the largest share up to which none costs more than {:.2f} points.",
-                             what, percent(sensitivity.accuracy), 100 * loss))
+      .paragraph(fmt::format(
+          "{}: {} whole. Each row prunes one group alone, by the share above, and trains nothing; suggested "
+          "is the largest share up to which none costs more than {:.2f} points.",
+          what, percent(sensitivity.accuracy), 100 * loss))
       .table(std::move(table));
 }
 
@@ -88,8 +81,7 @@ std::string draw_sensitivity(const Sensitivity& sensitivity, const std::string& 
   svg.text(x(0.5), kTop + kHeight + 38, "channels pruned", 12, false, Svg::Anchor::middle);
   for (size_t g = 0; g < sensitivity.groups.size(); ++g) {
     const GroupSensitivity& group = sensitivity.groups[g];
-    const std::string colour =
-        fmt::format("hsl({:.0f},65%,45%)", std::fmod(static_cast<double>(g) * 137.508, 360.0));
+    const std::string colour = Svg::colour(g);
     std::string line = fmt::format("M{} {}", x(0), y(sensitivity.accuracy));
     for (size_t i = 0; i < group.accuracies.size(); ++i) {
       line += fmt::format("L{:.1f} {:.1f}", x(sensitivity.shares[i]), y(group.accuracies[i]));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace espalier::apps {
 namespace {
 
@@ -41,6 +43,10 @@ void Svg::rectangle(double x, double y, double width, double height, const std::
 
 void Svg::path(const std::string& data, const std::string& stroke) {
   body_ += fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"/>\n", data, stroke);
+}
+
+std::string Svg::colour(size_t index) {
+  return fmt::format("hsl({:.0f},65%,45%)", std::fmod(static_cast<double>(index) * 137.508, 360.0));
 }
 
 void Svg::circle(double x, double y, double radius, const std::string& fill) {

@@ -15,6 +15,8 @@ class Svg {
   // `data` as of a path's attribute d.
   void path(const std::string& data, const std::string& stroke);
   void circle(double x, double y, double radius, const std::string& fill);
+  // A colour for the `index`-th of many things: hues a golden angle apart, so that neighbours differ.
+  static std::string colour(size_t index);
   enum class Anchor { start, middle, end };
   // Any UTF-8; x, y is the baseline's beginning, middle or end.
   void text(double x, double y, const std::string& text, double size, bool bold,
