@@ -58,8 +58,7 @@ ModelChange ChannelPruner::prune(StageContext& context, const Removal& removal,
     if (folded.error > 0)
       context.reporter.line(
           fmt::format("{}: a constant of up to {:.3g} was folded into {}; near the border of the image that "
-                      "is off by up to "
-                      "{:.3g}",
+                      "is off by up to {:.3g}",
                       folded.layer, folded.largest, folded.tensor, folded.error));
   context.reporter.line(fmt::format(
       "{} channels pruned; {:.1f} % of the FLOPs and {:.1f} % of the parameters are gone",

@@ -66,17 +66,33 @@ class PruneByLassoStage final : public Stage {
     return result;
   }
 
+  static void check_free(const Model& model, const ChannelGroup& group) {
+    for (const int n : group.consumers) {
+      const std::string& layer = model.network.nodes()[static_cast<size_t>(n)].layer->name();
+      for (const char* name : {"weight", "bias"}) {
+        const std::string parameter = fmt::format("{}.{}", layer, name);
+        espalier::check(!model.masks.contains(parameter) && !model.codebooks.contains(parameter),
+                        "[prune_by_lasso] '{}' is held by a mask or codebook and cannot be reconstructed; "
+                        "expected channels to be pruned first",
+                        parameter);
+      }
+    }
+  }
+
   void prune(StageContext& context) const {
     Model& model = context.model;
     layers::Network original =
         layers::Network::from_description(model.network.description(), "[prune_by_lasso]");
     original.load_state(model.network.state(), model.device(), "[prune_by_lasso]");
-    const Samples samples = draw_samples(
-        context.data.train, images_, RandomStream(context.stage_seed(), "samples").next(), model.device());
     const std::map<std::string, int> keep = channels_to_keep(model.network);
     std::vector<std::string> front_to_back;
     for (const ChannelGroup& group : by_first_producer(ChannelGraph(model.network)))
-      if (keep.contains(group.name)) front_to_back.push_back(group.name);
+      if (keep.contains(group.name)) {
+        check_free(model, group);
+        front_to_back.push_back(group.name);
+      }
+    const Samples samples = draw_samples(
+        context.data.train, images_, RandomStream(context.stage_seed(), "samples").next(), model.device());
     for (const std::string& name : front_to_back) {
       if (context.interrupted) throw Interrupted("stopped; the stage begins anew");
       const ChannelGraph graph(model.network);
@@ -84,13 +100,8 @@ class PruneByLassoStage final : public Stage {
       const int channels = graph.groups()[static_cast<size_t>(index)].channels;
       Reconstruction made = reconstruct(original, model.network, graph, index, keep.at(name), samples,
                                         positions_, context.stage_seed());
-      for (auto& [parameter, value] : made.parameters) {
-        espalier::check(!model.masks.contains(parameter) && !model.codebooks.contains(parameter),
-                        "[prune_by_lasso] '{}' is held by a mask or codebook and cannot be reconstructed; "
-                        "expected channels to be pruned first",
-                        parameter);
+      for (auto& [parameter, value] : made.parameters)
         model.network.parameter(parameter).variable.value().copy_from(value);
-      }
       prune_channels(model, made.removal);
       context.reporter.line(fmt::format("{}: {} of {} channels kept; {:.2f} % of what reads them unexplained",
                                         name, channels - std::ssize(made.removal), channels,

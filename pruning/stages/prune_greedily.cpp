@@ -36,8 +36,7 @@ class PruneGreedilyStage final : public Stage {
     if (!reached)
       context.reporter.line(
           "the training ended before the target was met: more epochs, a smaller every or a larger at_once "
-          "would "
-          "meet it");
+          "would meet it");
     context.metrics["pruned"] = pruned_channels(before, context.model.network);
     context.metrics["pruned"]["target_met"] = reached;
   }
