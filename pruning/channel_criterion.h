@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -34,6 +35,8 @@ struct ChannelCriterionOptions {
   double norm_share = 0;    // geometric_median: of each group's channels, those that go by their norm
   double flops_weight = 0;  // taylor: λ of the FLOPs that a channel saves
   uint64_t seed = 1;        // random
+  // oracle: hears each group's name before its turn, which is long; may throw to end it.
+  std::function<void(const std::string&)> at_group = {};
 };
 
 // Scores channels: what a network would lose with each.

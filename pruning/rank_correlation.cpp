@@ -37,4 +37,41 @@ double spearman(std::span<const float> a, std::span<const float> b) {
   return xy / std::sqrt(xx * yy);
 }
 
+namespace {
+
+bool tells_apart(std::span<const float> values) {
+  return std::ranges::any_of(values, [&](float value) { return value != values.front(); });
+}
+
+std::optional<double> spearman_if_defined(std::span<const float> a, std::span<const float> b) {
+  if (!tells_apart(a) || !tells_apart(b)) return std::nullopt;
+  return spearman(a, b);
+}
+
+}  // namespace
+
+OracleCorrelation correlate(const ChannelScores& scores, const ChannelScores& oracle) {
+  OracleCorrelation result;
+  double sum = 0;
+  std::vector<float> all, all_rescaled, all_oracle;
+  for (size_t g = 0; g < scores.size(); ++g) {
+    const std::vector<float>&score = scores[g], &truth = oracle.at(g);
+    if (score.empty() || truth.empty()) continue;
+    if (const auto coefficient = spearman_if_defined(score, truth)) {
+      sum += *coefficient;
+      ++result.groups;
+    }
+    double squares = 0;
+    for (const float value : score) squares += static_cast<double>(value) * value;
+    const double norm = squares > 0 ? std::sqrt(squares) : 1;
+    for (const float value : score) all_rescaled.push_back(static_cast<float>(value / norm));
+    all.insert(all.end(), score.begin(), score.end());
+    all_oracle.insert(all_oracle.end(), truth.begin(), truth.end());
+  }
+  if (result.groups > 0) result.by_group = sum / static_cast<double>(result.groups);
+  result.all_groups = spearman_if_defined(all, all_oracle);
+  result.all_groups_rescaled = spearman_if_defined(all_rescaled, all_oracle);
+  return result;
+}
+
 }  // namespace espalier::pruning

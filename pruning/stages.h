@@ -19,5 +19,8 @@ std::unique_ptr<Stage> make_prune_greedily_stage(const Config& config);
 // Channel pruning by LASSO and least-squares reconstruction, layer by layer (He, Zhang & Sun, ICCV 2017),
 // then training.
 std::unique_ptr<Stage> make_prune_by_lasso_stage(const Config& config);
+// Changes nothing; measures how well the criteria rank channels beside the oracle (Molchanov et al., ICLR
+// 2017, section 3.1).
+std::unique_ptr<Stage> make_rank_criteria_stage(const Config& config);
 
 }  // namespace espalier::pruning

@@ -19,6 +19,8 @@ std::span<const TableRow> tables() {
        pruning_page<slimming_table>},
       {"taylor", "Taylor pruning (Molchanov et al., ICLR 2017) on ResNets", pruning_runs<taylor_table>,
        pruning_page<taylor_table>},
+      {"taylor-oracle", "criteria beside the oracle (Molchanov et al., ICLR 2017), table 1",
+       taylor_oracle_runs, taylor_oracle_table},
       {"channel-pruning", "Channel pruning by LASSO (He et al., ICCV 2017), CIFAR-10",
        pruning_runs<lasso_table>, pruning_page<lasso_table>},
   };

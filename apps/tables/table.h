@@ -60,6 +60,8 @@ void check_alike(const std::vector<nlohmann::json>& runs);
 
 std::vector<TableRun> cifar_runs();
 Page cifar_table(const std::vector<nlohmann::json>& summaries);
+std::vector<TableRun> taylor_oracle_runs();
+Page taylor_oracle_table(const std::vector<nlohmann::json>& summaries);
 std::vector<TableRun> deep_compression_runs();
 Page deep_compression_table(const std::vector<nlohmann::json>& summaries);
 

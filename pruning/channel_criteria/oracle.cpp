@@ -46,11 +46,14 @@ class Silenced {
 // channels.
 class Oracle final : public ChannelCriterion {
  public:
+  explicit Oracle(std::function<void(const std::string&)> at_group) : at_group_(std::move(at_group)) {}
+
   ChannelScores scores(const ChannelGraph& graph, layers::Network& network,
                        const Samples& samples) const override {
     const NoGradient no_gradient;
     const double whole = loss_on(network, samples);
     return score_groups(*this, graph, network, [&](const ChannelGroup& group) {
+      if (at_group_) at_group_(group.name);
       const int index = static_cast<int>(&group - graph.groups().data());
       std::vector<float> result;
       for (int channel = 0; channel < group.channels; ++channel) {
@@ -66,12 +69,15 @@ class Oracle final : public ChannelCriterion {
       return result;
     });
   }
+
+ private:
+  std::function<void(const std::string&)> at_group_;
 };
 
 }  // namespace
 
-std::unique_ptr<ChannelCriterion> make_oracle(const ChannelCriterionOptions&) {
-  return std::make_unique<Oracle>();
+std::unique_ptr<ChannelCriterion> make_oracle(const ChannelCriterionOptions& options) {
+  return std::make_unique<Oracle>(options.at_group);
 }
 
 }  // namespace espalier::pruning

@@ -75,6 +75,33 @@ TEST_CASE("every table of the program names recipes that there are") {
     }
 }
 
+TEST_CASE(
+    "the oracle's table shows each criterion's correlations, the mean over the seeds and each of them") {
+  const auto run = [](int seed, double by_group) {
+    const json taylor = {
+        {"criterion", "taylor"}, {"by_group", by_group}, {"all_groups", 0.5}, {"all_groups_rescaled", 0.5}};
+    const json scale = {{"criterion", "batch_norm_scale"},
+                        {"by_group", nullptr},
+                        {"all_groups", 0.1},
+                        {"all_groups_rescaled", nullptr}};
+    const json oracle = {{"images", 10}, {"candidates", 20}, {"correlations", {taylor, scale}}};
+    return json{{"recipe", "taylor/oracle-resnet20-cpu"},
+                {"seed", seed},
+                {"data", "toy"},
+                {"commit", "abc"},
+                {"settings", ""},
+                {"machine", {{"processor", "a machine"}}},
+                {"stages", {json::object(), {{"oracle", oracle}}}}};
+  };
+  const apps::TableRow& table = apps::find_table("taylor-oracle");
+  const json rows =
+      table.render({run(2, 0.8), run(1, 0.6)}).json().at("sections")[0].at("tables")[0].at("rows");
+  CHECK(rows == json{{"taylor", "0.70 (0.60 0.80)", "0.50 (0.50 0.50)", "0.50 (0.50 0.50)"},
+                     {"batch_norm_scale", "", "0.10 (0.10 0.10)", ""}});
+  CHECK(table.render({}).json().at("sections")[0].at("tables").empty());
+  CHECK_ERROR(table.render({summary("other", 1, 0.9, 400)}), "'other' is none of this table's");
+}
+
 TEST_CASE("a report has a column for speed where a stage's network is another, and none elsewhere") {
   const auto row = [](const std::string& stage) {
     return json{{"stage", stage}, {"accuracy", 0.9}, {"parameters", 10},

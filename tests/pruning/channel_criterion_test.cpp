@@ -59,14 +59,6 @@ Samples one_batch(const Floats& pixels, Shape images, const std::vector<int32_t>
   return {batch};
 }
 
-Samples random_samples(const Network& network, int64_t count) {
-  const Shape& image = network.image();
-  datasets::Batch batch;
-  batch.images = random_tensor({count, image[0], image[1], image[2]}, 5, DType::float32, Device::cpu);
-  batch.labels = random_integers({count}, 6, 0, network.classes(), Device::cpu);
-  return {batch};
-}
-
 Floats scores_of(Network& network, const std::string& criterion, const std::string& group,
                  const ChannelCriterionOptions& options = {}, const Samples& samples = {}) {
   const ChannelGraph graph(network);

@@ -294,6 +294,54 @@ TEST_CASE("pruning by LASSO leaves sums of branches whole and keeps more of the 
         accuracy_lost(pruning::make_prune_channels_stage, "layers = {inner = 0.67}\n"));
 }
 
+TEST_CASE("layers that a mask holds are not reconstructed, which is said before anything is changed") {
+  const TemporaryFolder folder;
+  StageRun run(residual_model(), synthetic(50, 10), folder.path());
+  const auto before = run.model.network.parameter("outer.weight").variable.value().to_vector<float>();
+  run.model.masks["outer.weight"] =
+      Tensor::full(run.model.network.parameter("outer.weight").variable.value().shape(), 1, DType::uint8);
+  CHECK_ERROR(run(stage(pruning::make_prune_by_lasso_stage, "reduction = 0.5\nimages = 20\n")),
+              "'outer.weight' is held by a mask");
+  CHECK(run.model.network.parameter("outer.weight").variable.value().to_vector<float>() == before);
+  CHECK(channels(run.model.network, "inner") == 12);
+}
+
+TEST_CASE("ranking criteria changes nothing and finds the oracle's own approximation close to it") {
+  const TemporaryFolder folder;
+  StageRun run(residual_model(), synthetic(400, 10), folder.path());
+  run(stage(make_train_stage, "epochs = 4\n" + kTrain));
+  const std::string before = bits(run);
+  const auto rank = stage(pruning::make_rank_criteria_stage, "samples = 100\n");
+  run(rank);
+  CHECK(bits(run) == before);
+  const json oracle = run.metrics.at("oracle");
+  CHECK(oracle.at("images") == 100);
+  CHECK(oracle.at("candidates") == 20);
+  std::map<std::string, json> found;
+  for (const json& row : oracle.at("correlations")) found[row.at("criterion")] = row;
+  CHECK_FALSE(found.contains("oracle"));
+  CHECK(found.at("taylor").at("groups") == 2);
+  CHECK(found.at("taylor").at("by_group") > found.at("random").at("by_group"));
+  // Taylor's scores are rescaled as it is.
+  CHECK(found.at("taylor").at("all_groups").get<double>() ==
+        Approx(found.at("taylor").at("all_groups_rescaled").get<double>()).margin(0.01));
+
+  run.interrupted = true;
+  CHECK_THROWS_AS(run(rank), Interrupted);
+}
+
+TEST_CASE("criteria that score nothing, the oracle and unknown ones cannot be ranked") {
+  const auto rank = pruning::make_rank_criteria_stage;
+  CHECK_ERROR(made(rank, "criteria = [\"l3\"]"), "l3");
+  CHECK_ERROR(made(rank, "criteria = [\"l1\", \"oracle\"]"), "expected them alone");
+  layers::Network plain("plain", {28, 28, 1});
+  plain.add("flatten", "flatten");
+  plain.add("linear", "fc1", {{"features", 5}});
+  plain.add("linear", "fc2", {{"features", 10}});
+  CHECK_ERROR(made(rank, "criteria = [\"batch_norm_scale\"]")->check(plain, synthetic(50, 10)),
+              "'batch_norm_scale' scores no channel of 'plain'");
+}
+
 TEST_CASE("keys that would have no effect and stages that do not fit their network are refused") {
   const auto prune = pruning::make_prune_channels_stage;
   CHECK_ERROR(made(prune, "criterion = \"l3\"\nreduction = 0.5"), "l3");

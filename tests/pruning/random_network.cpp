@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/random.h"
+#include "tests/support/tensors.h"
 
 namespace espalier::test {
 namespace {
@@ -216,6 +217,14 @@ Network copy_of(Network& network) {
   Network copy = Network::from_description(network.description(), "copy");
   copy.load_state(network.state(), Device::cpu, "copy");
   return copy;
+}
+
+pruning::Samples random_samples(const layers::Network& network, int64_t count) {
+  const Shape& image = network.image();
+  datasets::Batch batch;
+  batch.images = random_tensor({count, image[0], image[1], image[2]}, 5, DType::float32, Device::cpu);
+  batch.labels = random_integers({count}, 6, 0, network.classes(), Device::cpu);
+  return {batch};
 }
 
 }  // namespace espalier::test

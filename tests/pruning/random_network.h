@@ -1,6 +1,7 @@
 #pragma once
 
 #include "layers/network.h"
+#include "pruning/samples.h"
 
 namespace espalier::test {
 
@@ -15,5 +16,8 @@ void randomise(layers::Network& network, uint64_t seed);
 
 // With the same weights, in storage of its own.
 layers::Network copy_of(layers::Network& network);
+
+// `count` images of noise that fit the network, with labels, in one batch.
+pruning::Samples random_samples(const layers::Network& network, int64_t count);
 
 }  // namespace espalier::test

@@ -38,5 +38,31 @@ TEST_CASE("Spearman's coefficient is refused where it is undefined") {
   CHECK_ERROR(spearman(Values{1, std::numeric_limits<float>::quiet_NaN()}, Values{1, 2}), "NaN");
 }
 
+TEST_CASE("a criterion is compared with the oracle group by group and over all of them") {
+  // The first group is ranked as the oracle does, the second the other way round; the third cannot be pruned,
+  // and the fourth has only equal scores.
+  const ChannelScores oracle = {{1, 2, 3}, {10, 20}, {}, {5, 6}}, scores = {{4, 5, 6}, {2, 1}, {}, {9, 9}};
+  const OracleCorrelation found = correlate(scores, oracle);
+  CHECK(found.groups == 2);
+  CHECK(found.by_group.value() == Approx(0));
+  CHECK(found.all_groups.value() ==
+        Approx(spearman(Values{4, 5, 6, 2, 1, 9, 9}, Values{1, 2, 3, 10, 20, 5, 6})));
+  const float first = std::sqrt(77.0F), second = std::sqrt(5.0F), fourth = std::sqrt(162.0F);
+  CHECK(
+      found.all_groups_rescaled.value() ==
+      Approx(spearman(Values{4 / first, 5 / first, 6 / first, 2 / second, 1 / second, 9 / fourth, 9 / fourth},
+                      Values{1, 2, 3, 10, 20, 5, 6})));
+}
+
+TEST_CASE("where nothing can be told apart there is no correlation with the oracle") {
+  for (const ChannelScores& scores : {ChannelScores{{1, 1}, {}}, ChannelScores{{}, {}}}) {
+    const OracleCorrelation found = correlate(scores, {{1, 2}, {3, 4}});
+    CHECK(found.groups == 0);
+    CHECK_FALSE(found.by_group);
+    CHECK_FALSE(found.all_groups);
+    CHECK_FALSE(found.all_groups_rescaled);
+  }
+}
+
 }  // namespace
 }  // namespace espalier::test

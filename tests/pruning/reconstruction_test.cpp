@@ -17,14 +17,6 @@ using layers::Network;
 using nlohmann::json;
 using namespace pruning;
 
-Samples random_samples(const Network& network, int64_t count) {
-  const Shape& image = network.image();
-  datasets::Batch batch;
-  batch.images = random_tensor({count, image[0], image[1], image[2]}, 5, DType::float32, Device::cpu);
-  batch.labels = random_integers({count}, 6, 0, network.classes(), Device::cpu);
-  return {batch};
-}
-
 Network pruned(Network& network, const ChannelGraph& graph, const std::string& group, int keep,
                const Samples& samples, int64_t positions = 1000) {
   Network original = copy_of(network);
