@@ -26,7 +26,7 @@ template <bool kPart>
 HWY_INLINE void write_sums(const float* sums, int64_t stride, int64_t rows, const GemmBlock& g, int64_t row,
                            int64_t column, int64_t lanes) {
   const Floats d;
-  const Epilogue<kPart> finish(g.epilogue, column, lanes);
+  const ColumnEpilogue<kPart> finish(g.epilogue, column, lanes);
   const Vector alpha = hn::Set(d, g.alpha), beta = hn::Set(d, g.beta);
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t place = (row + i) * g.c_row + column;

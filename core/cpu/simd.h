@@ -95,9 +95,9 @@ HWY_INLINE void store(Vector v, float* to, int64_t lanes) {
 
 // The epilogue of a vector of columns from `column` on.
 template <bool kPart>
-class Epilogue {
+class ColumnEpilogue {
  public:
-  HWY_INLINE Epilogue(const EpilogueView& view, int64_t column, int64_t lanes)
+  HWY_INLINE ColumnEpilogue(const EpilogueView& view, int64_t column, int64_t lanes)
       : affine_(view.factor || view.offset),
         clamps_(view.clamps()),
         residual_(view.residual),

@@ -185,7 +185,7 @@ void transform_output(const float* points, int64_t point_stride, int64_t channel
                              in_place ? y.column_stride : Staged::kColumn);
     if (in_place) continue;
     with_part(lanes < width, [&](auto part) ESPALIER_INLINE_LAMBDA {
-      const Epilogue<decltype(part)::value> finish(epilogue, c, lanes);
+      const ColumnEpilogue<decltype(part)::value> finish(epilogue, c, lanes);
       for (int row = 0; row < y.row_end; ++row)
         for (int column = 0; column < y.column_end; ++column) {
           const int64_t place = row * y.row_stride + column * y.column_stride + c;
