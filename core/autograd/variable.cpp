@@ -145,8 +145,7 @@ void Variable::backward() {
     order.pop_back();
     State& state = *variable.state_;
     if (state.operation.empty()) continue;
-    const Tensor gradient =
-        state.retains_gradient ? state.gradient : std::exchange(state.gradient, Tensor());
+    const Tensor gradient = state.retains_gradient ? state.gradient : std::exchange(state.gradient, Tensor());
     const Backward pass = std::exchange(state.backward, nullptr);
     check(pass != nullptr, "[backward] the graph behind [{}] was already freed by an earlier backward()",
           state.operation);

@@ -32,7 +32,8 @@ Epilogue epilogue_of(std::string_view operation, const Variable& bias, const Tai
 
 Tensor backward_through(const Tail& tail, const Variable& bias, const Tensor& y, const Tensor& dy) {
   check(!tail.factor.defined(),
-        "[backward] a batch normalisation that was folded into a layer has no gradient; expected one of its own");
+        "[backward] a batch normalisation that was folded into a layer has no gradient; expected one of its "
+        "own");
   Tensor dz = dy;
   if (tail.activation) {
     dz = Tensor(dy.shape(), dy.dtype(), dy.device());

@@ -266,8 +266,9 @@ TEST_CASE_METHOD(Fixture, "a compressed model is exported to ONNX, or the packag
 }
 
 TEST_CASE("every command has help with an example, and list names what is registered") {
-  for (const char* name : {"run", "evaluate", "predict", "inspect", "groups", "sensitivity", "import", "export", "list", "table",
-                           "devices", "bench", "bench data", "bench conv", "bench pruned", "data", "data get", "data pack"}) {
+  for (const char* name :
+       {"run", "evaluate", "predict", "inspect", "groups", "sensitivity", "import", "export", "list", "table",
+        "devices", "bench", "bench data", "bench conv", "bench pruned", "data", "data get", "data pack"}) {
     const Outcome help = espalier_command(std::string(name) + " --help");
     CHECK(help.code == 0);
     CHECK(help.text.find("Example:") != std::string::npos);

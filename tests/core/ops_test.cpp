@@ -188,9 +188,7 @@ std::vector<Differentiable> row_cases() {
   for (const Shape& x : {Shape{1, 3}, Shape{2, 3, 2, 4}})
     cases.push_back({title("batch_norm with running statistics", {x}),
                      {x, {x.columns()}, {x.columns()}},
-                     [](const Inputs& v) {
-                       return batch_norm_by_running(v, {});
-                     }});
+                     [](const Inputs& v) { return batch_norm_by_running(v, {}); }});
   cases.push_back({"gather", {{5}}, [](const Inputs& v) {
                      return ops::gather(v[0], random_integers({4, 3, 2}, 3, -1, 5, device_of(v)));
                    }});
@@ -228,9 +226,7 @@ std::vector<Differentiable> tail_cases() {
       cases.push_back({"conv2d" + with, inputs({{2, 5, 4, 3}, {4, 3, 3, 3}, {4}}, {2, 3, 2, 4}),
                        [=](const Inputs& v) { return ops::conv2d(v[0], v[1], v[2], {}, tail(v)); }});
       cases.push_back({"batch_norm with running statistics" + with, inputs({{6, 3}, {3}, {3}}, {6, 3}),
-                       [=](const Inputs& v) {
-                         return batch_norm_by_running(v, tail(v));
-                       }});
+                       [=](const Inputs& v) { return batch_norm_by_running(v, tail(v)); }});
       cases.push_back({"batch_norm" + with, inputs({{6, 3}, {3}, {3}}, {6, 3}), [=](const Inputs& v) {
                          ops::BatchNormState state{Tensor::zeros({3}, v[0].value().dtype(), device_of(v)),
                                                    Tensor::full({3}, 1, v[0].value().dtype(), device_of(v))};

@@ -299,8 +299,7 @@ TEST_CASE("a network for another number of classes and a damaged checkpoint are 
   write_safetensors(path, {{}, {{"steps", "1"}, {"position", position}, {"network", "{}"}}});
   CHECK_ERROR(damaged(stage), path.string());
   write_safetensors(
-      path, {{},
-             {{"steps", "1"}, {"position", position}, {"network", damaged.model.network.description()}}});
+      path, {{}, {{"steps", "1"}, {"position", position}, {"network", damaged.model.network.description()}}});
   CHECK_ERROR(damaged(stage), "'conv.weight' is missing");
 }
 
