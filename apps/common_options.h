@@ -7,6 +7,7 @@
 
 #include "apps/page.h"
 #include "core/dtype.h"
+#include "core/registry.h"
 
 namespace espalier::apps {
 
@@ -36,9 +37,7 @@ const std::atomic<bool>& stop_on_signals();
 
 template <typename Rows>
 CLI::IsMember one_of(const Rows& rows) {
-  std::vector<std::string> names;
-  for (const auto& row : rows) names.emplace_back(row.name);
-  return CLI::IsMember(names);
+  return CLI::IsMember(names_of(rows));
 }
 
 }  // namespace espalier::apps

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compression/stages.h"
+#include "core/registry.h"
 #include "pruning/stages.h"
 
 namespace espalier::apps {
@@ -61,11 +62,9 @@ std::span<const StageRow> stages() {
 }
 
 std::vector<RecipeStage> read_stages(const Config& recipe) {
-  std::vector<std::string> names;
-  for (const StageRow& row : stages()) names.emplace_back(row.name);
   std::vector<RecipeStage> result;
   for (const Config& table : recipe.tables("stage")) {
-    const std::string type = table.get_choice("type", names);
+    const std::string type = table.get_choice("type", names_of(stages()));
     const auto row = std::ranges::find(stages(), type, &StageRow::name);
     result.push_back({type, row->make(table)});
     table.finish();

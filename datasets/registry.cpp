@@ -1,10 +1,11 @@
+#include "core/registry.h"
+
 #include <algorithm>
 #include <cstdlib>
 #include <numeric>
 #include <string>
 #include <utility>
 
-#include "core/error.h"
 #include "core/random.h"
 #include "datasets/augment.h"
 #include "datasets/sources/sources.h"
@@ -45,16 +46,13 @@ Split load(std::string_view name, const DataOptions& options) {
   check(options.validation >= 0, "[data] validation = {}; expected >= 0", options.validation);
   check(options.resize == 0 || options.image_size > 0, "[data] resize = {} without image_size",
         options.resize);
-  std::vector<std::string_view> names;
   Split split;
   if (name.find('/') != std::string_view::npos) split = load_image_folder(name, options);
-  for (const Source& source : sources()) {
-    names.push_back(source.name);
+  for (const Source& source : sources())
     if (source.name == name) split = source.load(options);
-  }
   check(split.train != nullptr,
         "[data] unknown data set '{}'; the data sets are {}, and a folder is named with a /", name,
-        fmt::join(names, ", "));
+        fmt::join(names_of(sources()), ", "));
   const Shape shape = split.train->image_shape();
   check(options.image_size == 0 || (shape[0] == options.image_size && shape[1] == options.image_size),
         "[data] image_size = {}, but the images of {} are {} x {}; only those of folders are resized",

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/error.h"
+#include "core/registry.h"
 
 namespace espalier::layers {
 
@@ -32,12 +32,9 @@ std::unique_ptr<Layer> make_layer(const std::string& type, const std::string& na
   const auto types = layer_types();
   const auto row =
       std::find_if(types.begin(), types.end(), [&](const LayerType& each) { return each.name == type; });
-  if (row == types.end()) {
-    std::vector<std::string_view> names;
-    for (const LayerType& each : types) names.push_back(each.name);
+  if (row == types.end())
     fail("[network] layer '{}' is of unknown type '{}'; the types are {}", name, type,
-         fmt::join(names, ", "));
-  }
+         fmt::join(names_of(types), ", "));
   check(row->inputs < 0 ? !inputs.empty() : inputs.size() == static_cast<size_t>(row->inputs),
         "[network] layer '{}' ({}) has {} inputs; expected {}", name, type, inputs.size(),
         row->inputs < 0 ? "at least 1" : std::to_string(row->inputs));

@@ -1,5 +1,5 @@
 #include "apps/tables/channel_pruning.h"
-#include "core/error.h"
+#include "core/registry.h"
 
 namespace espalier::apps {
 
@@ -28,12 +28,7 @@ std::span<const TableRow> tables() {
 }
 
 const TableRow& find_table(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const TableRow& row : tables()) {
-    if (row.name == name) return row;
-    names.push_back(row.name);
-  }
-  fail("[table] unknown name '{}'; the tables are {}", name, fmt::join(names, ", "));
+  return find_row(tables(), name, "[table] unknown name", "tables");
 }
 
 }  // namespace espalier::apps

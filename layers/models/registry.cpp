@@ -1,4 +1,5 @@
-#include "core/error.h"
+#include "core/registry.h"
+
 #include "layers/models.h"
 #include "layers/models/alexnet.h"
 #include "layers/models/conv_2_4_6.h"
@@ -109,12 +110,7 @@ std::span<const ModelRow> models() {
 Network make_model(std::string_view name, const ModelOptions& options) {
   check(options.width > 0 && options.width <= 64, "[model] width = {}; expected > 0, at most 64",
         options.width);
-  std::vector<std::string_view> names;
-  for (const ModelRow& row : models()) {
-    if (row.name == name) return row.make(options);
-    names.push_back(row.name);
-  }
-  fail("[model] unknown name '{}'; the models are {}", name, fmt::join(names, ", "));
+  return find_row(models(), name, "[model] unknown name", "models").make(options);
 }
 
 }  // namespace espalier::layers

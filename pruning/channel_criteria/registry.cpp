@@ -1,6 +1,4 @@
-#include <algorithm>
-
-#include "core/error.h"
+#include "core/registry.h"
 #include "pruning/channel_criterion.h"
 
 namespace espalier::pruning {
@@ -27,12 +25,7 @@ std::span<const ChannelCriterionRow> channel_criteria() {
 }
 
 const ChannelCriterionRow& channel_criterion(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const ChannelCriterionRow& row : channel_criteria()) {
-    if (row.name == name) return row;
-    names.push_back(row.name);
-  }
-  fail("[channels] unknown criterion '{}'; the criteria are {}", name, fmt::join(names, ", "));
+  return find_row(channel_criteria(), name, "[channels] unknown criterion", "criteria");
 }
 
 }  // namespace espalier::pruning

@@ -1,4 +1,4 @@
-#include "core/error.h"
+#include "core/registry.h"
 #include "pruning/criterion.h"
 
 namespace espalier::pruning {
@@ -12,12 +12,7 @@ std::span<const CriterionRow> criteria() {
 }
 
 std::unique_ptr<Criterion> make_criterion(std::string_view name, uint64_t seed) {
-  std::vector<std::string_view> names;
-  for (const CriterionRow& row : criteria()) {
-    if (row.name == name) return row.make(seed);
-    names.push_back(row.name);
-  }
-  fail("[prune] unknown criterion '{}'; the criteria are {}", name, fmt::join(names, ", "));
+  return find_row(criteria(), name, "[prune] unknown criterion", "criteria").make(seed);
 }
 
 }  // namespace espalier::pruning

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/random.h"
+#include "core/registry.h"
 
 namespace espalier::pruning {
 namespace {
@@ -14,9 +15,7 @@ double share_gone(int64_t before, int64_t after) {
 }  // namespace
 
 ChannelPruner::ChannelPruner(const Config& config, const std::string& default_criterion) {
-  std::vector<std::string> names;
-  for (const ChannelCriterionRow& row : channel_criteria()) names.emplace_back(row.name);
-  criterion_ = config.get_choice("criterion", names, default_criterion);
+  criterion_ = config.get_choice("criterion", names_of(channel_criteria()), default_criterion);
   const ChannelCriterionRow& row = channel_criterion(criterion_);
   if (row.reduces)
     options_.reduction = reduction_from_name(config.get_choice("reduce", reduction_names(), "mean"));

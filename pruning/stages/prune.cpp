@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "core/error.h"
+#include "core/registry.h"
 #include "pruning/mask.h"
 #include "pruning/rounds.h"
 #include "pruning/stages.h"
@@ -9,12 +9,6 @@
 
 namespace espalier::pruning {
 namespace {
-
-std::vector<std::string> criterion_names() {
-  std::vector<std::string> names;
-  for (const CriterionRow& row : criteria()) names.emplace_back(row.name);
-  return names;
-}
 
 // A pruned weight has no shared value: its code is -1.
 void drop_pruned(Codebook& codebook, const Tensor& mask) {
@@ -35,7 +29,7 @@ class PruneStage final : public Stage {
     if (scope_ == "quality") {
       quality_ = config.get_number("quality", {}, 0, 100);
     } else {
-      criterion_ = config.get_choice("criterion", criterion_names(), criterion_);
+      criterion_ = config.get_choice("criterion", names_of(criteria()), criterion_);
       schedule_ = config.get_choice("density_schedule", density_schedules(), schedule_);
       if (scope_ == "layer") {
         const Config layers = config.table("layers", false);
