@@ -6,6 +6,8 @@
 #include <fstream>
 #include <thread>
 
+#include "core/cpu/instruction_set.h"
+
 namespace espalier::apps {
 
 std::string version() {
@@ -25,7 +27,8 @@ nlohmann::json machine() {
   }
   return {{"processor", processor},
           {"cores", std::thread::hardware_concurrency()},
-          {"threads", omp_get_max_threads()}};
+          {"threads", omp_get_max_threads()},
+          {"instruction_set", cpu::instruction_set()}};
 }
 
 }  // namespace espalier::apps

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apps/version.h"
+#include "core/cpu/instruction_set.h"
 #include "core/error.h"
 #include "core/io/file.h"
 
@@ -26,9 +27,9 @@ std::string publish(const BenchOptions& options, const std::string& command, con
                     const std::string& introduction, const TextTable& table, int threads,
                     const std::string& note) {
   const std::string notes =
-      fmt::format("{}, {} {} on each side, median of {} alternating runs of {} s, {}, commit {}\n",
-                  machine().at("processor").get<std::string>(), threads, threads == 1 ? "thread" : "threads",
-                  options.repeats, options.seconds, note, commit());
+      fmt::format("{} with {}, {} {} on each side, median of {} alternating runs of {} s, {}, commit {}\n",
+                  machine().at("processor").get<std::string>(), cpu::instruction_set(), threads,
+                  threads == 1 ? "thread" : "threads", options.repeats, options.seconds, note, commit());
   if (!options.output.empty())
     write_file(options.output, fmt::format("# {}\n\nWritten by `{}`. {}\n\n{}\n{}", title, command,
                                            introduction, table.markdown(), notes));
