@@ -1,6 +1,8 @@
 """What the peers of `espalier bench` share: each request is a line of JSON, and so is its answer."""
 
 import json
+import os
+import re
 import sys
 import time
 import traceback
@@ -20,6 +22,14 @@ def require(module):
     except ImportError as error:
         reply({"missing": str(error)})
         sys.exit()
+
+
+def blas():
+    """The library that multiplies matrices here: with Debian's libblas, the reference, many times slower than OpenBLAS."""
+    with open("/proc/self/maps") as maps:
+        files = [os.path.basename(line.split()[-1]) for line in maps]
+    names = {re.sub(r"\.so.*", "", file) for file in files if "blas" in file}
+    return ", ".join(sorted(names - {"libblas"} or names)) or "a BLAS of its own"
 
 
 def serve(version, answer):

@@ -39,4 +39,4 @@ def answer(seconds, **convolution):
     return {"rate": peer.rate(step, seconds), "form": form}
 
 
-peer.serve("PyTorch " + torch.__version__, answer)
+peer.serve(f"PyTorch {torch.__version__} with {peer.blas()}", answer)

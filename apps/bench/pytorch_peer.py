@@ -140,4 +140,4 @@ def answer(model, work, shape, seconds, compiled):
     return {"rate": shape[0] * peer.rate(step, seconds), "form": form, "parameters": parameters}
 
 
-peer.serve("PyTorch " + torch.__version__, answer)
+peer.serve(f"PyTorch {torch.__version__} with {peer.blas()}", answer)
