@@ -7,7 +7,7 @@
 
 #include "apps/page.h"
 #include "core/dtype.h"
-#include "core/registry.h"
+#include "core/named_rows.h"
 
 namespace espalier::apps {
 

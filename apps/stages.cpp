@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "compression/stages.h"
-#include "core/registry.h"
+#include "core/named_rows.h"
 #include "pruning/stages.h"
 
 namespace espalier::apps {

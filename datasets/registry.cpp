@@ -1,11 +1,10 @@
-#include "core/registry.h"
-
 #include <algorithm>
 #include <cstdlib>
 #include <numeric>
 #include <string>
 #include <utility>
 
+#include "core/named_rows.h"
 #include "core/random.h"
 #include "datasets/augment.h"
 #include "datasets/sources/sources.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/registry.h"
+#include "core/named_rows.h"
 
 namespace espalier::layers {
 

@@ -1,5 +1,5 @@
 #include "apps/tables/channel_pruning.h"
-#include "core/registry.h"
+#include "core/named_rows.h"
 
 namespace espalier::apps {
 

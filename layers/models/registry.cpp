@@ -1,5 +1,4 @@
-#include "core/registry.h"
-
+#include "core/named_rows.h"
 #include "layers/models.h"
 #include "layers/models/alexnet.h"
 #include "layers/models/conv_2_4_6.h"

@@ -1,4 +1,4 @@
-#include "core/registry.h"
+#include "core/named_rows.h"
 #include "pruning/criterion.h"
 
 namespace espalier::pruning {

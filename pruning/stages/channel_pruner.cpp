@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "core/named_rows.h"
 #include "core/random.h"
-#include "core/registry.h"
 
 namespace espalier::pruning {
 namespace {

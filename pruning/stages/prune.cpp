@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "core/registry.h"
+#include "core/named_rows.h"
 #include "pruning/mask.h"
 #include "pruning/rounds.h"
 #include "pruning/stages.h"
