@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <set>
 
 #include "apps/text_table.h"
 #include "core/error.h"
@@ -35,17 +34,13 @@ double mean(const std::vector<double>& values) {
 struct Seeds {
   std::vector<json> runs;
 
-  double mean_of(const std::function<double(const json&)>& figure) const {
+  std::vector<double> each(const std::function<double(const json&)>& figure) const {
     std::vector<double> values;
     for (const json& run : runs) values.push_back(figure(run));
-    return mean(values);
+    return values;
   }
-  std::string accuracies() const {
-    std::vector<std::string> each;
-    for (const json& run : runs) each.push_back(fmt::format("{:.2f}", accuracy(run)));
-    const std::string average = points(mean_of(accuracy));
-    return runs.size() == 1 ? average : fmt::format("{} ({})", average, fmt::join(each, " "));
-  }
+  double mean_of(const std::function<double(const json&)>& figure) const { return mean(each(figure)); }
+  std::string accuracies() const { return mean_and_each(each(accuracy), " %"); }
   std::string seeds() const {
     std::vector<int64_t> each;
     for (const json& run : runs) each.push_back(run.at("seed"));
@@ -57,7 +52,7 @@ Seeds runs_with(const TableRun& wanted, const std::vector<json>& summaries) {
   Seeds found;
   for (const json& run : summaries)
     if (run.at("recipe") == wanted.recipe) found.runs.push_back(run);
-  std::ranges::sort(found.runs, {}, [](const json& run) { return run.at("seed").get<int64_t>(); });
+  sort_by_seed(found.runs);
   check_alike(found.runs);
   return found;
 }
@@ -98,14 +93,9 @@ std::vector<TableRun> runs_of(const PruningTable& table) {
 
 Page render(const PruningTable& table, const std::vector<json>& summaries) {
   const std::vector<TableRun> known = runs_of(table);
-  std::set<std::string> commits, machines, data;
-  for (const json& run : summaries) {
+  for (const json& run : summaries)
     check(std::ranges::any_of(known, [&](const TableRun& each) { return run.at("recipe") == each.recipe; }),
           "[table] the run '{}' is none of this table's", run.at("recipe").get<std::string>());
-    commits.insert(run.at("commit"));
-    machines.insert(run.at("machine").at("processor").get<std::string>());
-    data.insert(run.at("data"));
-  }
   TextTable ours({"ours", "setting", "seeds", "unpruned", "pruned", "change", "paper", "difference", "FLOPs",
                   "parameters", "bytes", "faster"});
   for (const ReproducedPruning& row : table.reproduced) {
@@ -143,8 +133,7 @@ Page render(const PruningTable& table, const std::vector<json>& summaries) {
           "is its inference beside that of the network it began as, in turn, batch 64, on the machine below. "
           "The difference is that of the changes.")
       .table(std::move(ours))
-      .paragraph(fmt::format("Data: {}. Commits {}; {}.", fmt::join(data, ", "), fmt::join(commits, ", "),
-                             fmt::join(machines, ", ")));
+      .paragraph(provenance(summaries));
 }
 
 ReproducedPruning pruned_resnet(std::string_view network, std::string_view setting, std::string_view recipe,

@@ -54,7 +54,7 @@ Page cifar_table(const std::vector<json>& summaries) {
     std::vector<json> runs;
     for (const json& run : summaries)
       if (run.at("recipe") == peer.recipe && run.at("model") == peer.model) runs.push_back(run);
-    std::ranges::sort(runs, {}, [](const json& run) { return run.at("seed").get<int64_t>(); });
+    sort_by_seed(runs);
     for (const json& run : runs) {
       const json& stages = run.at("stages");
       check(run.at("data") == "cifar10-jpeg", "[table] the run '{}' is on {}; expected cifar10-jpeg",

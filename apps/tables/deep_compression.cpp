@@ -147,7 +147,7 @@ Page deep_compression_table(const std::vector<json>& summaries) {
     for (const json& summary : summaries)
       if (summary.at("model") == paper.model) runs.push_back(summary);
     check_alike(runs);
-    std::ranges::sort(runs, {}, [](const json& run) { return run.at("seed").get<int64_t>(); });
+    sort_by_seed(runs);
     if (!runs.empty()) render(paper, runs, page);
   }
   return page;

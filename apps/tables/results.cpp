@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "apps/pipeline.h"
@@ -89,6 +90,28 @@ void check_alike(const std::vector<json>& runs) {
           "[table] the runs of '{}' with seeds {} and {} differ in more than the seed",
           run.at("recipe").get<std::string>(), runs.front().at("seed").get<int64_t>(), seed);
   }
+}
+
+void sort_by_seed(std::vector<json>& runs) {
+  std::ranges::sort(runs, {}, [](const json& run) { return run.at("seed").get<int64_t>(); });
+}
+
+std::string mean_and_each(const std::vector<double>& figures, std::string_view unit) {
+  if (figures.empty()) return "";
+  const double sum = std::accumulate(figures.begin(), figures.end(), 0.0);
+  const std::string mean = fmt::format("{:.2f}{}", sum / static_cast<double>(figures.size()), unit);
+  return figures.size() == 1 ? mean : fmt::format("{} ({:.2f})", mean, fmt::join(figures, " "));
+}
+
+std::string provenance(const std::vector<json>& runs) {
+  std::set<std::string> commits, processors, data;
+  for (const json& run : runs) {
+    commits.insert(run.at("commit"));
+    processors.insert(run.at("machine").at("processor"));
+    data.insert(run.at("data"));
+  }
+  return fmt::format("Data: {}. Commits {}; {}.", fmt::join(data, ", "), fmt::join(commits, ", "),
+                     fmt::join(processors, ", "));
 }
 
 Page render_table(const TableRow& table, const std::vector<fs::path>& summaries) {

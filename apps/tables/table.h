@@ -57,6 +57,12 @@ Page render_table(const TableRow& table, const std::vector<std::filesystem::path
 
 // Throws Error unless the runs differ in their seeds alone: what a mean over them takes for granted.
 void check_alike(const std::vector<nlohmann::json>& runs);
+void sort_by_seed(std::vector<nlohmann::json>& runs);
+// The mean of a figure, and where there are several each of them: "88.51 %" or "88.51 % (88.40 88.62)". Empty
+// without any.
+std::string mean_and_each(const std::vector<double>& figures, std::string_view unit);
+// Their data, commits and processors, each once.
+std::string provenance(const std::vector<nlohmann::json>& runs);
 
 std::vector<TableRun> cifar_runs();
 Page cifar_table(const std::vector<nlohmann::json>& summaries);

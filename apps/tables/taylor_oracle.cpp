@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "apps/tables/table.h"
 #include "core/error.h"
@@ -15,20 +14,6 @@ using nlohmann::json;
 namespace {
 
 constexpr std::string_view kRecipe = "taylor/oracle-resnet20-cpu";
-
-// A figure's mean over the runs that have it, and each of them.
-std::string over_seeds(const std::vector<json>& figures) {
-  std::vector<std::string> each;
-  double sum = 0;
-  for (const json& figure : figures) {
-    if (figure.is_null()) continue;
-    sum += figure.get<double>();
-    each.push_back(fmt::format("{:.2f}", figure.get<double>()));
-  }
-  if (each.empty()) return "";
-  const std::string mean = fmt::format("{:.2f}", sum / static_cast<double>(each.size()));
-  return each.size() == 1 ? mean : fmt::format("{} ({})", mean, fmt::join(each, " "));
-}
 
 }  // namespace
 
@@ -42,32 +27,25 @@ Page taylor_oracle_table(const std::vector<json>& summaries) {
     check(run.at("recipe") == kRecipe, "[table] the run '{}' is none of this table's",
           run.at("recipe").get<std::string>());
   check_alike(runs);
-  std::ranges::sort(runs, {}, [](const json& run) { return run.at("seed").get<int64_t>(); });
+  sort_by_seed(runs);
 
-  static constexpr std::pair<const char*, const char*> kFigures[] = {
-      {"by_group", "per layer"}, {"all_groups", "all layers"}, {"all_groups_rescaled", "rescaled"}};
+  static constexpr const char* kFigures[] = {"by_group", "all_groups", "all_groups_rescaled"};
   TextTable table({"criterion", "per layer", "all layers", "rescaled"});
-  std::vector<std::string> order, seeds;
-  std::map<std::string, std::map<std::string, std::vector<json>>> found;
-  std::set<std::string> commits, machines, data;
-  int64_t images = 0, candidates = 0;
+  std::vector<std::string> criteria;
+  std::vector<int64_t> seeds;
+  std::map<std::pair<std::string, std::string>, std::vector<double>> found;  // by criterion and figure
   for (const json& run : runs) {
-    const json& oracle = run.at("stages").back().at("oracle");
-    images = oracle.at("images");
-    candidates = oracle.at("candidates");
-    for (const json& row : oracle.at("correlations")) {
+    seeds.push_back(run.at("seed"));
+    for (const json& row : run.at("stages").back().at("oracle").at("correlations")) {
       const std::string criterion = row.at("criterion");
-      if (!found.contains(criterion)) order.push_back(criterion);
-      for (const auto& [key, title] : kFigures) found[criterion][key].push_back(row.at(key));
+      if (std::ranges::find(criteria, criterion) == criteria.end()) criteria.push_back(criterion);
+      for (const char* figure : kFigures)
+        if (!row.at(figure).is_null()) found[{criterion, figure}].push_back(row.at(figure));
     }
-    seeds.push_back(std::to_string(run.at("seed").get<int64_t>()));
-    commits.insert(run.at("commit"));
-    machines.insert(run.at("machine").at("processor").get<std::string>());
-    data.insert(run.at("data"));
   }
-  for (const std::string& criterion : order) {
+  for (const std::string& criterion : criteria) {
     std::vector<std::string> row{criterion};
-    for (const auto& [key, title] : kFigures) row.push_back(over_seeds(found[criterion][key]));
+    for (const char* figure : kFigures) row.push_back(mean_and_each(found[{criterion, figure}], ""));
     table.add(std::move(row));
   }
 
@@ -81,12 +59,13 @@ Page taylor_oracle_table(const std::vector<json>& summaries) {
           "always are. The paper reports about 0.73 for Taylor per layer, on VGG-16 and Birds-200, the "
           "highest of its criteria.");
   if (runs.empty()) return page;
+  const json& oracle = runs.front().at("stages").back().at("oracle");
   return page
-      .paragraph(fmt::format("Ours: ResNet-20, {} channels, {} training images a seed; seeds {}.", candidates,
-                             images, fmt::join(seeds, " ")))
+      .paragraph(fmt::format("Ours: ResNet-20, {} channels, {} training images a seed; seeds {}.",
+                             oracle.at("candidates").get<int64_t>(), oracle.at("images").get<int64_t>(),
+                             fmt::join(seeds, " ")))
       .table(std::move(table))
-      .paragraph(fmt::format("Data: {}. Commits {}; {}.", fmt::join(data, ", "), fmt::join(commits, ", "),
-                             fmt::join(machines, ", ")));
+      .paragraph(provenance(runs));
 }
 
 }  // namespace espalier::apps
