@@ -63,14 +63,15 @@ class Convolution {
       : row_(row),
         options_{.stride = {row.stride, row.stride},
                  .padding = {row.kernel / 2, row.kernel / 2},
-                 .groups = row.groups},
-        x_(random_.normal({row.batch, row.size, row.size, row.in}, 0, 1)),
-        weight_(random_.normal({row.out, row.kernel, row.kernel, row.in / row.groups}, 0, 1)),
-        dy_(random_.normal(ops::conv2d_shape(x_.shape(), weight_.shape(), options_), 0, 1)),
-        y_(dy_.shape(), DType::float32),
-        dx_(x_.shape(), DType::float32),
-        dweight_(weight_.shape(), DType::float32),
-        shape_(x_.shape(), weight_.shape(), y_.shape(), options_) {}
+                 .groups = row.groups} {
+    RandomStream random(1, "bench");
+    x_ = random.normal({row.batch, row.size, row.size, row.in}, 0, 1);
+    weight_ = random.normal({row.out, row.kernel, row.kernel, row.in / row.groups}, 0, 1);
+    dy_ = random.normal(ops::conv2d_shape(x_.shape(), weight_.shape(), options_), 0, 1);
+    y_ = Tensor(dy_.shape(), DType::float32);
+    dx_ = Tensor(x_.shape(), DType::float32);
+    dweight_ = Tensor(weight_.shape(), DType::float32);
+  }
 
   double flops() const {
     const Shape& weight = weight_.shape();
@@ -89,13 +90,13 @@ class Convolution {
   // The same through a matrix of patches, what every other algorithm is to be faster than.
   void forward_by_patches() {
     static_cast<void>(weight_.raw());
-    cpu::im2col_forward(shape_, x_.data<float>(), weight_, y_.data<float>());
+    cpu::im2col_forward(shape(), x_.data<float>(), weight_, y_.data<float>());
   }
   void backward_data_by_patches() {
-    cpu::im2col_backward_data(shape_, dy_.data<float>(), weight_.data<float>(), dx_.data<float>());
+    cpu::im2col_backward_data(shape(), dy_.data<float>(), weight_.data<float>(), dx_.data<float>());
   }
   void backward_weight_by_patches() {
-    cpu::im2col_backward_weight(shape_, x_.data<float>(), dy_.data<float>(), dweight_.data<float>());
+    cpu::im2col_backward_weight(shape(), x_.data<float>(), dy_.data<float>(), dweight_.data<float>());
   }
 
   nlohmann::json request(std::string_view work, double seconds) const {
@@ -109,11 +110,11 @@ class Convolution {
   }
 
  private:
+  cpu::ConvShape shape() const { return {x_.shape(), weight_.shape(), y_.shape(), options_}; }
+
   Row row_;
   Conv2dOptions options_;
-  RandomStream random_{1, "bench"};
   Tensor x_, weight_, dy_, y_, dx_, dweight_;
-  cpu::ConvShape shape_;
 };
 
 struct Pass {

@@ -37,9 +37,6 @@ double rate(Step&& step, double seconds) {
   return static_cast<double>(steps) / elapsed;
 }
 
-using espalier::alternate;
-using espalier::median;
-
 // Throws Error, naming the rows there are, unless `only` is part of one of them.
 void check_only(const std::string& only, const std::vector<std::string>& names);
 

@@ -56,20 +56,6 @@ std::vector<std::string> cells(const std::string& table, const std::string& begi
 
 }  // namespace
 
-TEST_CASE("the median of an even number of values lies between the middle two") {
-  CHECK(apps::median({3, 1, 2}) == 2);
-  CHECK(apps::median({4, 1, 2, 3}) == 2.5);
-}
-
-TEST_CASE("figures are taken in turn, and the median of each counts") {
-  std::string order;
-  double next = 0;
-  const auto medians =
-      apps::alternate({[&] { return order += 'a', next++; }, [&] { return order += 'b', next++; }}, 3);
-  CHECK(order == "ababab");
-  CHECK(medians == std::vector<double>{2, 3});
-}
-
 TEST_CASE("bench says whether the goal is met") {
   // Rates that no machine misses or reaches, however busy it is.
   for (const auto& [rate, verdict] : {std::pair{"0.001", "yes"}, std::pair{"1e12", "no"}}) {
