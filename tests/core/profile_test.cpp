@@ -1,12 +1,12 @@
 #include "core/profile.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <thread>
 #include <vector>
 
 #include "core/ops.h"
+#include "tests/support/allocation.h"
 #include "tests/support/catch.h"
 
 using namespace espalier;
@@ -46,17 +46,13 @@ TEST_CASE("scopes nest: an inner one begins later, ends earlier and is written f
   CHECK(recording.dropped == 0);
 }
 
-TEST_CASE("without start() scopes record nothing and cost next to nothing") {
+TEST_CASE("without start() scopes record nothing and allocate nothing") {
   nested();
   profile::start();
   CHECK(profile::stop().events.empty());
-  double best = 1;  // of a few tries, in seconds, since the machine may be busy
-  for (int i = 0; i < 10; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    for (int j = 0; j < 10'000; ++j) const profile::Scope scope("test", "off");
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  CHECK(best / 10'000 < 100e-9);
+  const test::AllocationMeter meter;
+  const profile::Scope scope("test", "off, and longer than a string holds without allocating");
+  CHECK(meter.peak() == 0);
 }
 
 TEST_CASE("a full buffer keeps the first scopes and counts the rest") {
