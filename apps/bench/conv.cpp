@@ -127,6 +127,11 @@ constexpr Pass kPasses[] = {
     {"backward data", &Convolution::backward_data, &Convolution::backward_data_by_patches},
     {"backward weight", &Convolution::backward_weight, &Convolution::backward_weight_by_patches}};
 
+// Without decimals, unless a slow build or machine would then show 0.
+std::string rounded(double gigaflops) {
+  return gigaflops < 10 ? fmt::format("{:.2g}", gigaflops) : fmt::format("{:.0f}", gigaflops);
+}
+
 }  // namespace
 
 std::string bench_conv(const BenchOptions& options) {
@@ -160,9 +165,9 @@ std::string bench_conv(const BenchOptions& options) {
           return gigaflops * answer.at("rate").get<double>();
         });
       const std::vector<double> figures = alternate(sides, options.repeats);
-      cells.push_back(fmt::format("{:.0f}", figures[0]));
-      cells.push_back(fmt::format("{:.0f}", figures[1]));
-      cells.push_back(opponent.peer ? fmt::format("{:.0f}", figures[2]) : "");
+      cells.push_back(rounded(figures[0]));
+      cells.push_back(rounded(figures[1]));
+      cells.push_back(opponent.peer ? rounded(figures[2]) : "");
       cells.push_back(opponent.peer ? fmt::format("{:.2f}x", figures[0] / figures[2]) : "");
     }
     table.add(std::move(cells));
