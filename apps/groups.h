@@ -1,10 +1,13 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "apps/page.h"
 #include "layers/network.h"
+
+namespace CLI {
+class App;
+}
 
 namespace espalier::apps {
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
+
 #include "apps/console.h"
 #include "core/io/file.h"
 #include "interchange/mapping.h"

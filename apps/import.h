@@ -1,8 +1,10 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include "core/normalisation.h"
+
+namespace CLI {
+class App;
+}
 
 namespace espalier::apps {
 

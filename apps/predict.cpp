@@ -1,5 +1,6 @@
 #include "apps/predict.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>

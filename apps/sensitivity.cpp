@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apps/common_options.h"
 #include "apps/console.h"
 #include "apps/load.h"
 #include "apps/svg.h"

@@ -1,10 +1,15 @@
 #pragma once
 
-#include "apps/common_options.h"
 #include "apps/page.h"
 #include "pruning/sensitivity.h"
 
+namespace CLI {
+class App;
+}
+
 namespace espalier::apps {
+
+struct CommonOptions;
 
 // `espalier sensitivity`: accuracy against the share of channels that goes, group by group.
 void add_sensitivity(CLI::App& program, CommonOptions& common);

@@ -20,7 +20,7 @@ std::unique_ptr<Peer> Peer::start(const std::string& python, const std::string& 
   int ends[2];
   check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "[bench] no socket for {}: {}", script,
         std::strerror(errno));
-  std::vector<std::string> words = {python, std::string(ESPALIER_BENCH_DIR) + "/" + script};
+  std::vector<std::string> words = {python, ESPALIER_BENCH_DIR "/" + script};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

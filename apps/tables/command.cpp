@@ -1,5 +1,6 @@
 #include "apps/tables/command.h"
 
+#include "apps/common_options.h"
 #include "apps/tables/table.h"
 #include "core/error.h"
 

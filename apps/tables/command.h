@@ -1,8 +1,12 @@
 #pragma once
 
-#include "apps/common_options.h"
+namespace CLI {
+class App;
+}
 
 namespace espalier::apps {
+
+struct CommonOptions;
 
 // `espalier table`.
 void add_table(CLI::App& program, CommonOptions& common);

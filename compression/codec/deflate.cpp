@@ -50,7 +50,7 @@ std::string inflate(std::span<const std::byte> bytes, size_t limit) {
     stream.avail_out = checked_size(room);
     stream.next_out = reinterpret_cast<Bytef*>(result.data() + result.size() - room);
     status = ::inflate(&stream, Z_NO_FLUSH);
-    result.resize(result.size() - stream.avail_out);
+    result.resize(stream.total_out);
     // With room left and no end reached the input ran out, which zlib calls Z_OK or Z_BUF_ERROR.
     const bool more = status == Z_OK && stream.avail_out == 0;
     check(status == Z_STREAM_END || more, "[inflate] a damaged or incomplete stream of {} bytes",

@@ -2,6 +2,8 @@
 
 #include "core/error.h"
 
+template class nlohmann::basic_json<>;
+
 namespace espalier {
 
 nlohmann::json parse_json(std::string_view text) {

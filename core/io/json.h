@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+extern template class nlohmann::basic_json<>;  // compiled once, in json.cpp, and not in every file that uses it
+
 namespace espalier {
 
 // JSON text from an untrusted file. Throws nlohmann::json::exception for what is not JSON and Error for text
