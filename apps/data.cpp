@@ -68,8 +68,7 @@ void add_get(CLI::App& data) {
   auto* app = data.add_subcommand("get", "Download a data set's files, check and unpack them");
   app->footer(
       "Example:\n  espalier data get cifar10 --data-dir ~/data\nWhat is there already is left alone; a "
-      "download "
-      "that was stopped goes on where it was.");
+      "download that was stopped goes on where it was.");
   std::vector<std::string> names;
   for (const datasets::Source& source : datasets::sources())
     if (!source.published.files.empty()) names.emplace_back(source.name);

@@ -53,10 +53,8 @@ void add_import(CLI::App& program) {
       "import", "Turn a checkpoint of PyTorch, NumPy (.npz) or safetensors into a model");
   app->footer(
       "Example:\n  espalier import resnet20.th --model resnet20 --mean 0.485,0.456,0.406 --std "
-      "0.229,0.224,0.225 -o resnet20.safetensors\n"
-      "A map is a TOML file of ignore = [\"aux\"] and a table [rename] of \"their.name\" = \"our.name\"; a "
-      "name "
-      "stands for all that continue it after a dot.");
+      "0.229,0.224,0.225 -o resnet20.safetensors\nA map is a TOML file of ignore = [\"aux\"] and a table "
+      "[rename] of \"their.name\" = \"our.name\"; a name stands for all that continue it after a dot.");
   auto options = std::make_shared<ImportOptions>();
   app->add_option("file", options->file, "the checkpoint; nothing in it is run")->required();
   app->add_option("--model", options->model, "what it holds the weights of, see `espalier list models`")

@@ -73,9 +73,8 @@ Page cifar_table(const std::vector<json>& summaries) {
       .title("CIFAR-10 as JPEG files")
       .paragraph(
           "Written by `espalier table cifar` from the `summary.json` of each run. Test accuracy on all "
-          "10,000 "
-          "images. The JPEG coding is lossy: networks trained on the original pixels lose ten points here "
-          "untouched. \"start\" is a network imported from pytorch_resnet_cifar10, before any training. "
+          "10,000 images. The JPEG coding is lossy: networks trained on the original pixels lose ten points "
+          "here untouched. \"start\" is a network imported from pytorch_resnet_cifar10, before any training. "
           "PyTorch 1.13's figures are for the same files.")
       .table(std::move(table))
       .paragraph(fmt::format("Commits {}; {}.", fmt::join(commits, ", "), fmt::join(machines, ", ")));

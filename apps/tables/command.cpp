@@ -11,8 +11,7 @@ void add_table(CLI::App& program, CommonOptions& common) {
       "table", "Print a paper's table: its figures, those of the runs made here, and the difference");
   app->footer(
       "Example:\n  espalier table fpgm --run --seeds 1,2,3\n  espalier table deep-compression --format "
-      "markdown "
-      "-o docs/deep-compression.md");
+      "markdown -o docs/deep-compression.md");
   struct Settings {
     bool make = false;
     std::string name;

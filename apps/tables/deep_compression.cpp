@@ -12,7 +12,10 @@ using nlohmann::json;
 
 namespace {
 
-// Han, Mao & Dally, ICLR 2016, tables 1 to 3. Layers by our names.
+constexpr std::string_view kTotal = "total";
+constexpr const char* kBits[] = {"weight_bits", "index_bits", "huffman_weight_bits", "huffman_index_bits"};
+
+// Han, Mao & Dally, ICLR 2016, tables 1 to 3. Layers by our names, and all of them together.
 struct PublishedLayer {
   std::string_view name, density, weight_bits, index_bits, quantized, huffman;
 };
@@ -30,7 +33,8 @@ const std::vector<Published>& published() {
        "40x",
        {{"fc1.weight", "8 %", "6 / 4.4", "5 / 3.7", "3.1 %", "2.32 %"},
         {"fc2.weight", "9 %", "6 / 4.4", "5 / 4.3", "3.8 %", "3.04 %"},
-        {"fc3.weight", "26 %", "6 / 4.3", "5 / 3.2", "15.7 %", "12.70 %"}}},
+        {"fc3.weight", "26 %", "6 / 4.3", "5 / 3.2", "15.7 %", "12.70 %"},
+        {kTotal, "8 %", "6 / 5.1", "5 / 3.7", "3.1 %", "2.49 %"}}},
       {"lenet5",
        "LeNet-5",
        "0.80 %",
@@ -39,7 +43,8 @@ const std::vector<Published>& published() {
        {{"conv1.weight", "66 %", "8 / 7.2", "5 / 1.5", "78.5 %", "67.45 %"},
         {"conv2.weight", "12 %", "8 / 7.2", "5 / 3.9", "6.0 %", "5.28 %"},
         {"fc1.weight", "8 %", "5 / 4.5", "5 / 4.5", "2.7 %", "2.45 %"},
-        {"fc2.weight", "19 %", "5 / 5.2", "5 / 3.7", "6.9 %", "6.13 %"}}},
+        {"fc2.weight", "19 %", "5 / 5.2", "5 / 3.7", "6.9 %", "6.13 %"},
+        {kTotal, "8 %", "5.3 / 4.1", "5 / 4.4", "3.05 %", "2.55 %"}}},
   };
   return kPublished;
 }
@@ -49,6 +54,32 @@ const json& compressed_stage(const json& summary) {
     if (stage.contains("compressed")) return stage;
   fail("[table] the run '{}' with seed {} has no encode stage", summary.at("recipe").get<std::string>(),
        summary.at("seed").get<int64_t>());
+}
+
+const json& tensor_of(const json& run, std::string_view name) {
+  const json& tensors = compressed_stage(run).at("compressed").at("tensors");
+  const auto tensor =
+      std::ranges::find_if(tensors, [&](const json& each) { return each.at("name") == name; });
+  check(tensor != tensors.end(), "[table] the run '{}' with seed {} has no tensor '{}'",
+        run.at("recipe").get<std::string>(), run.at("seed").get<int64_t>(), name);
+  return *tensor;
+}
+
+// The paper's layers as if they were one tensor: counts and bytes are sums, bits the mean over stored
+// entries.
+json total_of(const json& run, const Published& paper) {
+  json total = json::object();
+  const auto add = [&](const char* key, double value) { total[key] = total.value(key, 0.0) + value; };
+  for (const PublishedLayer& layer : paper.layers) {
+    if (layer.name == kTotal) continue;
+    const json& tensor = tensor_of(run, layer.name);
+    for (const char* key : {"nonzeros", "weights", "entries", "codebook_bytes", "section_bytes"})
+      add(key, tensor.at(key));
+    for (const char* key : kBits) add(key, tensor.at(key).get<double>() * tensor.at("entries").get<double>());
+  }
+  for (const char* key : kBits)
+    total[key] = total.at(key).get<double>() / std::max(1.0, total.at("entries").get<double>());
+  return total;
 }
 
 double error_of(const json& stage) {
@@ -83,16 +114,13 @@ void render(const Published& paper, const std::vector<json>& runs, Page& page) {
     double density = 0, weight_bits = 0, weight_huffman = 0, index_bits = 0, index_huffman = 0, quantized = 0,
            huffman = 0;
     for (const json& run : runs) {
-      const json& tensors = compressed_stage(run).at("compressed").at("tensors");
-      const auto tensor =
-          std::ranges::find_if(tensors, [&](const json& each) { return each.at("name") == layer.name; });
-      check(tensor != tensors.end(), "[table] a run of '{}' has no tensor '{}'", paper.model, layer.name);
-      density += tensor->at("nonzeros").get<double>() / tensor->at("weights").get<double>() / count;
-      weight_bits += tensor->at("weight_bits").get<double>() / count;
-      weight_huffman += tensor->at("huffman_weight_bits").get<double>() / count;
-      index_bits += tensor->at("index_bits").get<double>() / count;
-      index_huffman += tensor->at("huffman_index_bits").get<double>() / count;
-      const CompressionRates rates = compression_rates(*tensor);
+      const json tensor = layer.name == kTotal ? total_of(run, paper) : tensor_of(run, layer.name);
+      density += tensor.at("nonzeros").get<double>() / tensor.at("weights").get<double>() / count;
+      weight_bits += tensor.at("weight_bits").get<double>() / count;
+      weight_huffman += tensor.at("huffman_weight_bits").get<double>() / count;
+      index_bits += tensor.at("index_bits").get<double>() / count;
+      index_huffman += tensor.at("huffman_index_bits").get<double>() / count;
+      const CompressionRates rates = compression_rates(tensor);
       quantized += rates.quantized / count;
       huffman += rates.huffman / count;
     }
@@ -109,7 +137,7 @@ void render(const Published& paper, const std::vector<json>& runs, Page& page) {
       commits.push_back(run.at("commit"));
   page.heading(fmt::format("{} on {}", paper.title, runs.front().at("data").get<std::string>()))
       .table(std::move(totals))
-      .paragraph("Mean over the seeds, layer by layer:")
+      .paragraph("Mean over the seeds, layer by layer and of these layers together:")
       .table(std::move(layers))
       .paragraph(fmt::format("Recipe `{}`, commit {}, {}, {} threads.",
                              runs.front().at("recipe").get<std::string>(), fmt::join(commits, ", "),
@@ -128,20 +156,13 @@ Page deep_compression_table(const std::vector<json>& summaries) {
   page.title("Deep Compression")
       .paragraph(
           "Written by `espalier table deep-compression` from the `summary.json` of each run. \"Paper\" is "
-          "Han, "
-          "Mao & Dally, ICLR 2016, "
-          "tables 1 to 3. A ratio is 4 bytes for each of the dense network's parameters over the bytes of "
-          "the "
-          "whole `.esp` file: "
-          "headers, network description, codebooks, Huffman tables, biases and checksums included. P+Q "
-          "counts "
-          "codes, gaps and codebook "
-          "before Huffman coding; P+Q+H is the layer's whole section of the file. The columns \"P+Q / +H\" "
-          "are "
-          "bits per stored entry "
-          "before and after Huffman coding. The width of a gap is the one whose Huffman-coded section is "
-          "smallest; P+Q charges it in "
-          "full, so it is above what a width chosen for P+Q would give.");
+          "Han, Mao & Dally, ICLR 2016, tables 1 to 3. A ratio is 4 bytes for each of the dense network's "
+          "parameters over the bytes of the whole `.esp` file: headers, network description, codebooks, "
+          "Huffman tables, biases and checksums included. P+Q counts codes, gaps and codebook before Huffman "
+          "coding; P+Q+H is the layer's whole section of the file. The columns \"P+Q / +H\" are bits per "
+          "stored entry before and after Huffman coding. The width of a gap is the one whose Huffman-coded "
+          "section is smallest; P+Q charges it in full, so it is above what a width chosen for P+Q would "
+          "give.");
   for (const Published& paper : published()) {
     std::vector<json> runs;
     for (const json& summary : summaries)

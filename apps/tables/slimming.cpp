@@ -6,8 +6,7 @@ PruningTable slimming_table() {
   return {
       "Network slimming",
       "Liu, Li, Shen, Huang, Yan & Zhang, ICCV 2017, table 1, CIFAR-10. Ours is VGG-11 from scratch. As in "
-      "the "
-      "paper the fine-tuning comes on top: the unpruned network trains for the epochs before the pruning "
+      "the paper the fine-tuning comes on top: the unpruned network trains for the epochs before the pruning "
       "alone.",
       {
           {"VGG-19", "70 %", 93.66, 93.80, 51.0, 88.5},

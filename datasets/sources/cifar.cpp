@@ -80,8 +80,7 @@ fs::path find(const Flavour& flavour, const DataOptions& options) {
   }
   fail(
       "[{}] no {} in{}\nto get them: `espalier data get {} --data-dir DIR`, or unpack {}{} into DIR; then "
-      "pass "
-      "--data-dir DIR or set ESPALIER_DATA=DIR",
+      "pass --data-dir DIR or set ESPALIER_DATA=DIR",
       flavour.name, fmt::join(files, ", "), looked, flavour.name, kSite, flavour.archive);
 }
 

@@ -88,8 +88,7 @@ Split load_cifar10_jpeg(const DataOptions& options) {
   }
   fail(
       "[cifar10-jpeg] no folders train/ and test/ in{}\nput the images into DIR/cifar10-jpeg/train/<class>/ "
-      "and "
-      "DIR/cifar10-jpeg/test/<class>/ and pass --data-dir DIR or set ESPALIER_DATA=DIR",
+      "and DIR/cifar10-jpeg/test/<class>/ and pass --data-dir DIR or set ESPALIER_DATA=DIR",
       looked);
 }
 

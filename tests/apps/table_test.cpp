@@ -119,3 +119,43 @@ TEST_CASE("runs that differ in more than their seed have no common mean") {
                     "[table] the runs of 'r' with seeds 1 and 2 differ in more than the seed");
   CHECK_THROWS_WITH(apps::check_alike({run(1, ""), run(1, "")}), "[table] two runs of 'r' with seed 1");
 }
+
+TEST_CASE("Deep Compression's total weighs the layers' bits by their entries and adds up counts and bytes") {
+  const auto tensor = [](const char* name, int weights, int entries, double weight_bits, double index_bits,
+                         double huffman_weight_bits, double huffman_index_bits, int codebook, int section) {
+    return nlohmann::json{{"name", name},
+                          {"weights", weights},
+                          {"nonzeros", entries},
+                          {"entries", entries},
+                          {"weight_bits", weight_bits},
+                          {"index_bits", index_bits},
+                          {"huffman_weight_bits", huffman_weight_bits},
+                          {"huffman_index_bits", huffman_index_bits},
+                          {"codebook_bytes", codebook},
+                          {"section_bytes", section}};
+  };
+  const nlohmann::json compressed = {{"bytes", 700},
+                                     {"dense_bytes", 16400},
+                                     {"ratio", 16400 / 700.0},
+                                     {"tensors",
+                                      {tensor("fc1.bias", 100, 100, 32, 0, 32, 0, 0, 400),
+                                       tensor("fc1.weight", 1000, 100, 4, 2, 2, 1, 64, 100),
+                                       tensor("fc2.weight", 1000, 300, 8, 4, 6, 3, 16, 500),
+                                       tensor("fc3.weight", 2000, 0, 0, 0, 0, 0, 0, 0)}}};
+  const nlohmann::json run = {
+      {"recipe", "deep-compression/lenet-300-100"},
+      {"model", "lenet_300_100"},
+      {"data", "mnist"},
+      {"seed", 1},
+      {"settings", "seed = 1\n"},
+      {"commit", "abc"},
+      {"machine", {{"processor", "a processor"}, {"threads", 1}}},
+      {"stages", {{{"accuracy", 0.99}}, {{"accuracy", 0.98}, {"compressed", compressed}}}}};
+  const nlohmann::json page = apps::find_table("deep-compression").render({run}).json();
+  const nlohmann::json& layers = page.at("sections").back().at("tables").back().at("rows");
+  REQUIRE(layers.size() == 4);
+  // 400 of 4000 weights; bits per entry (100 · 4 + 300 · 8) / 400 and so on; P+Q (400 · 10.5 + 8 · 80) /
+  // 128000.
+  CHECK(layers.back() == nlohmann::json({"total", "10.0 %", "8 %", "7.0 / 5.0", "6 / 5.1", "3.5 / 2.5",
+                                         "5 / 3.7", "3.78 %", "3.1 %", "3.75 %", "2.49 %"}));
+}
