@@ -258,14 +258,14 @@ std::string distort(json document, uint64_t seed) {
   return document.dump();
 }
 
-TEST_CASE("three thousand damaged descriptions end in an error or a network, at little cost", "[fuzz]") {
+TEST_CASE("ten thousand damaged descriptions end in an error or a network, at little cost", "[fuzz]") {
   std::vector<std::string> texts = {branched().description()};
   for (const layers::ModelRow& row : layers::models())
     texts.push_back(row.make({.image = {64, 64, 1}}).description());
   std::vector<json> documents;
   for (const std::string& text : texts) documents.push_back(json::parse(text));
   uint64_t accepted = 0, refused = 0, greedy = 0;
-  for (uint64_t seed = 0; seed < 3000; ++seed) {
+  for (uint64_t seed = 0; seed < 10'000; ++seed) {
     const size_t which = seed % texts.size();
     std::string text;
     if (seed % 2 == 0) {
@@ -288,8 +288,8 @@ TEST_CASE("three thousand damaged descriptions end in an error or a network, at 
     }
     greedy += meter.peak() > (size_t{256} << 10) + 64 * text.size() ? 1 : 0;
   }
-  CHECK(accepted > 30);
-  CHECK(refused > 1500);
+  CHECK(accepted > 100);
+  CHECK(refused > 5000);
   CHECK(greedy == 0);
 }
 
