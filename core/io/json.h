@@ -3,7 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-extern template class nlohmann::basic_json<>;  // compiled once, in json.cpp, and not in every file that uses it
+// Compiled once, in json.cpp, and not in every file that uses it.
+extern template class nlohmann::basic_json<>;
 
 namespace espalier {
 

@@ -154,8 +154,7 @@ TEST_CASE("Deep Compression's total weighs the layers' bits by their entries and
   const nlohmann::json page = apps::find_table("deep-compression").render({run}).json();
   const nlohmann::json& layers = page.at("sections").back().at("tables").back().at("rows");
   REQUIRE(layers.size() == 4);
-  // 400 of 4000 weights; bits per entry (100 · 4 + 300 · 8) / 400 and so on; P+Q (400 · 10.5 + 8 · 80) /
-  // 128000.
+  // 400 of 4000 weights; (100 · 4 + 300 · 8) / 400 bits and so on; P+Q (400 · 10.5 + 8 · 80) / 128000.
   CHECK(layers.back() == nlohmann::json({"total", "10.0 %", "8 %", "7.0 / 5.0", "6 / 5.1", "3.5 / 2.5",
                                          "5 / 3.7", "3.78 %", "3.1 %", "3.75 %", "2.49 %"}));
 }
