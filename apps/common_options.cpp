@@ -11,10 +11,10 @@
 namespace espalier::apps {
 namespace {
 
-std::atomic<bool> interrupted{false};
+std::atomic<bool> signalled{false};
 
 extern "C" void on_signal(int signal) {
-  interrupted = true;
+  signalled = true;
   std::signal(signal, SIG_DFL);
 }
 
@@ -63,7 +63,7 @@ const std::atomic<bool>& stop_on_signals() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
   std::signal(SIGXFSZ, SIG_IGN);
-  return interrupted;
+  return signalled;
 }
 
 }  // namespace espalier::apps

@@ -26,7 +26,7 @@ std::string names(const Network& network, const std::vector<int>& nodes) {
              : fmt::format("{} … {} ({} layers)", name(nodes.front()), name(nodes.back()), nodes.size());
 }
 
-struct Options {
+struct GroupsOptions {
   std::string model, svg;
   std::vector<int64_t> image{32, 32, 3};
   int classes = 10;
@@ -34,7 +34,7 @@ struct Options {
   PageOptions page;
 };
 
-Network network_of(const Options& options) {
+Network network_of(const GroupsOptions& options) {
   if (std::filesystem::exists(options.model)) return load(options.model, Device::cpu).model.network;
   return layers::make_model(
       options.model, {.image = Shape(options.image), .classes = options.classes, .width = options.width});
@@ -71,7 +71,7 @@ Page groups_page(const Network& network) {
 void add_groups(CLI::App& program) {
   auto* app = program.add_subcommand("groups", "Show which channels of a network live and die together");
   app->footer("Example:\n  espalier groups resnet20 --svg resnet20.svg");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<GroupsOptions>();
   app->add_option("model", options->model,
                   "a .safetensors or .esp file, or a name, see `espalier list models`")
       ->required();

@@ -15,7 +15,7 @@ namespace {
 
 using profile::Event;
 
-struct Row {
+struct Total {
   int64_t calls = 0;
   int64_t nanoseconds = 0;
 };
@@ -48,13 +48,13 @@ std::string quoted(const std::string& name) {
 std::string profile_table(const profile::Recording& recording, bool by_layer) {
   if (recording.events.empty()) return "Nothing was recorded.\n";
   const std::vector<int64_t> own = own_time(recording.events);
-  std::map<std::tuple<std::string_view, std::string_view, std::string_view>, Row> rows;
+  std::map<std::tuple<std::string_view, std::string_view, std::string_view>, Total> rows;
   std::map<int, int64_t> busy;
   int64_t first = recording.events.front().begin, last = 0;
   for (size_t i = 0; i < recording.events.size(); ++i) {
     const Event& event = recording.events[i];
     const std::string_view layer = by_layer && event.layer != nullptr ? *event.layer : std::string_view();
-    Row& row = rows[{event.category, *event.name, layer}];
+    Total& row = rows[{event.category, *event.name, layer}];
     ++row.calls;
     row.nanoseconds += own[i];
     busy[event.thread] += own[i];
@@ -68,7 +68,7 @@ std::string profile_table(const profile::Recording& recording, bool by_layer) {
   std::vector<std::string> header = {"operation", "pass", "calls", "ms", "share", "mean us"};
   if (by_layer) header.insert(header.begin() + 2, "layer");
   TextTable table(header);
-  const auto add = [&](std::vector<std::string> names, const Row& row) {
+  const auto add = [&](std::vector<std::string> names, const Total& row) {
     const auto time = static_cast<double>(row.nanoseconds);
     if (!by_layer) names.pop_back();
     names.push_back(row.calls > 0 ? grouped(row.calls) : "");
@@ -77,7 +77,7 @@ std::string profile_table(const profile::Recording& recording, bool by_layer) {
     names.push_back(row.calls > 0 ? fmt::format("{:.1f}", time / 1e3 / static_cast<double>(row.calls)) : "");
     table.add(std::move(names));
   };
-  std::vector<std::pair<decltype(rows)::key_type, Row>> sorted(rows.begin(), rows.end());
+  std::vector<std::pair<decltype(rows)::key_type, Total>> sorted(rows.begin(), rows.end());
   std::ranges::stable_sort(sorted, std::greater{}, [](const auto& each) { return each.second.nanoseconds; });
   for (const auto& [key, row] : sorted) {
     const auto& [category, name, layer] = key;

@@ -16,7 +16,7 @@ namespace {
 using pruning::GroupSensitivity;
 using pruning::Sensitivity;
 
-struct Options {
+struct SensitivityOptions {
   std::string model, data, criterion = "l1", svg, recipe;
   std::vector<double> shares{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};
   int64_t images = 2000, samples = 512;
@@ -25,7 +25,7 @@ struct Options {
   PageOptions page;
 };
 
-Sensitivity measure(const Options& options, const CommonOptions& common) {
+Sensitivity measure(const SensitivityOptions& options, const CommonOptions& common) {
   LoadedModel loaded = load(options.model, device_from_name(common.device));
   layers::Network& network = loaded.model.network;
   check(loaded.model.masks.empty() && loaded.model.codebooks.empty(),
@@ -136,7 +136,7 @@ void add_sensitivity(CLI::App& program, CommonOptions& common) {
   app->footer(
       "Example:\n  espalier sensitivity runs/resnet20/model.safetensors --data cifar10-jpeg --svg "
       "sensitivity.svg --recipe pruned.toml");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SensitivityOptions>();
   app->add_option("model", options->model, "a .safetensors or .esp file")->required();
   app->add_option("--data", options->data,
                   "a data set's name, see `espalier list datasets`, or a folder of images, with a /")

@@ -14,7 +14,7 @@
 namespace espalier {
 namespace {
 
-constexpr uint64_t kMaxBytes = uint64_t{1} << 20;
+constexpr uint64_t kMaxRecipeBytes = uint64_t{1} << 20;
 
 std::string describe(const toml::node& node) {
   if (node.is_table()) return "a table";
@@ -135,7 +135,7 @@ struct Config::Node {
 Config::Config(std::shared_ptr<Node> node) : node_(std::move(node)) {}
 
 Config Config::from_file(const std::filesystem::path& path) {
-  return from_text(read_text(path, kMaxBytes), path.string());
+  return from_text(read_text(path, kMaxRecipeBytes), path.string());
 }
 
 Config Config::from_text(std::string_view text, std::string origin) {

@@ -2,20 +2,20 @@
 
 #include "core/error.h"
 #include "core/io/file.h"
+#include "datasets/image.h"
 
 namespace espalier::datasets {
 namespace {
 
-constexpr uint64_t kLargest = uint64_t{1} << 30;
+constexpr uint64_t kLargestFile = uint64_t{1} << 30;
 constexpr size_t kPlane = static_cast<size_t>(kCifarSide * kCifarSide);
-constexpr size_t kChannels = 3;
 
 }  // namespace
 
 void decode_cifar(std::span<const std::byte> bytes, CifarFormat format, const std::string& origin,
                   CifarImages& images) {
-  check(bytes.size() <= kLargest, "[cifar] {}: {} bytes; at most {} are read", origin, bytes.size(),
-        kLargest);
+  check(bytes.size() <= kLargestFile, "[cifar] {}: {} bytes; at most {} are read", origin, bytes.size(),
+        kLargestFile);
   const size_t record = format.label_bytes + kChannels * kPlane;
   check(!bytes.empty() && bytes.size() % record == 0,
         "[cifar] {}: {} bytes; expected a positive multiple of {}, the bytes of a record", origin,
@@ -38,7 +38,7 @@ void decode_cifar(std::span<const std::byte> bytes, CifarFormat format, const st
 }
 
 void read_cifar(const std::filesystem::path& path, CifarFormat format, CifarImages& images) {
-  decode_cifar(read_file(path, kLargest), format, path.string(), images);
+  decode_cifar(read_file(path, kLargestFile), format, path.string(), images);
 }
 
 }  // namespace espalier::datasets

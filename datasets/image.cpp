@@ -31,8 +31,6 @@ void* bounded_realloc(void* block, size_t size) {
 namespace espalier::datasets {
 namespace {
 
-constexpr int kChannels = 3;
-
 // stb_image refuses some files without a word, and keeps the last one of the thread: forget() comes first.
 void forget() {
   stbi__g_failure_reason = nullptr;

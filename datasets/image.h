@@ -9,9 +9,11 @@
 
 namespace espalier::datasets {
 
+constexpr int kChannels = 3;  // of every image: red, green, blue
+
 struct Image {
   int64_t height = 0, width = 0;
-  std::vector<uint8_t> pixels;  // (height, width, 3): red, green, blue
+  std::vector<uint8_t> pixels;  // (height, width, kChannels)
 };
 
 // What an image may cost before it is refused.

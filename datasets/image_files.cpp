@@ -11,7 +11,6 @@
 namespace espalier::datasets {
 namespace {
 
-constexpr int64_t kChannels = 3;
 constexpr size_t kMostNamed = 10;
 
 class ImageFiles final : public Dataset {

@@ -14,8 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMostBytes = uint64_t{4} << 30;
-constexpr size_t kMostNamed = 10;
-constexpr uint64_t kChannels = 3;
+constexpr size_t kMostNotes = 10;
 
 bool is_image(const fs::path& path) {
   std::string extension = path.extension().string();
@@ -105,7 +104,7 @@ MemoryImages decode_images(const ImageFolder& folder, bool strict, std::vector<s
         count, model, first.height, first.width,
         static_cast<double>(count) * static_cast<double>(size) / (1 << 30), kMostBytes >> 30);
 
-  MemoryImages result{.image_shape = {first.height, first.width, static_cast<int64_t>(kChannels)},
+  MemoryImages result{.image_shape = {first.height, first.width, kChannels},
                       .classes = static_cast<int>(folder.classes.size())};
   result.pixels.resize(count * size);
   std::copy(first.pixels.begin(), first.pixels.end(),
@@ -165,7 +164,7 @@ void note_failures(const std::vector<std::string>& failures, bool strict, std::v
   for (const std::string& failure : failures) {
     if (failure.empty()) continue;
     check(!strict, "{}", failure);
-    if (++failed <= kMostNamed) notes.push_back("left out: " + failure);
+    if (++failed <= kMostNotes) notes.push_back("left out: " + failure);
   }
   if (failed > 0)
     notes.push_back(fmt::format("{} of {} images cannot be read and are left out", failed, failures.size()));

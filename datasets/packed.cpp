@@ -15,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kChannels = 3;
-
 std::vector<std::string> split_text(const std::string& text, char separator) {
   std::vector<std::string> parts;
   std::istringstream stream(text);

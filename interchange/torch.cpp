@@ -9,7 +9,7 @@ namespace {
 using pickle::Dictionary;
 using pickle::Unpickled;
 
-constexpr std::string_view kMagic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+constexpr std::string_view kLegacyMagic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 constexpr int64_t kLegacyProtocol = 1001;
 // Keys under which training scripts keep the network's tensors.
 constexpr std::string_view kNested[] = {"state_dict", "model_state_dict", "model", "net"};
@@ -109,13 +109,14 @@ Checkpoint decode_torch_zip(const ZipArchive& archive, const std::string& pickle
 }
 
 bool is_torch_legacy(std::span<const std::byte> bytes) {
-  return bytes.size() >= kMagic.size() && std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) == 0;
+  return bytes.size() >= kLegacyMagic.size() &&
+         std::memcmp(bytes.data(), kLegacyMagic.data(), kLegacyMagic.size()) == 0;
 }
 
 // Five pickles (magic number, protocol, sizes of C types, the checkpoint, the storages' keys), then for each
 // key its length in elements and its bytes.
 Checkpoint decode_torch_legacy(std::span<const std::byte> bytes) {
-  ByteReader reader(bytes, kMagic.size());
+  ByteReader reader(bytes, kLegacyMagic.size());
   const Unpickled protocol = pickle::unpickle(reader);
   const auto* number = protocol.as<int64_t>(protocol.root);
   check(number && *number == kLegacyProtocol, "[torch] the legacy protocol is not {}", kLegacyProtocol);

@@ -42,7 +42,7 @@ struct Position {
 };
 
 constexpr std::string_view kNetwork = "network/", kOptimizer = "optimizer/", kAverage = "average/";
-constexpr const char* kDescription = "network";
+constexpr const char* kNetworkDescription = "network";
 
 std::map<std::string, Tensor> with_prefix(const std::map<std::string, Tensor>& tensors,
                                           std::string_view prefix) {
@@ -55,9 +55,9 @@ std::map<std::string, Tensor> with_prefix(const std::map<std::string, Tensor>& t
 // The network may have lost channels since the stage began: its description is in the file.
 void load_trained(const TensorFile& file, Model& model, const std::string& origin) {
   const Device device = model.device();
-  const auto description = file.metadata.find(kDescription);
+  const auto description = file.metadata.find(kNetworkDescription);
   check(description != file.metadata.end(), "{}: not a training checkpoint: no '{}' in the metadata", origin,
-        kDescription);
+        kNetworkDescription);
   if (description->second != model.network.description())
     model.network = layers::Network::from_description(description->second, origin);
   model.network.load_state(with_prefix(file.tensors, kNetwork), device, origin);
@@ -292,7 +292,7 @@ class Training {
   void put_model(TensorFile& file) {
     put(file, context_.model.network.state(), kNetwork);
     put(file, pack_constraints(context_.model), "");
-    file.metadata[kDescription] = context_.model.network.description();
+    file.metadata[kNetworkDescription] = context_.model.network.description();
   }
 
   void save() {

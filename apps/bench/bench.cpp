@@ -13,7 +13,7 @@ namespace {
 
 enum class Work { training, inference, loading, empty_step };
 
-struct Row {
+struct GoalRow {
   std::string_view model;
   Work work;
   int64_t batch;
@@ -23,8 +23,8 @@ struct Row {
 
 const Shape kMnist = {28, 28, 1}, kCifar = {32, 32, 3};
 
-const std::vector<Row>& rows() {
-  static const std::vector<Row> kRows = {
+const std::vector<GoalRow>& rows() {
+  static const std::vector<GoalRow> kRows = {
       {"vgg16", Work::training, 64, kCifar, 2.0},
       {"vgg16", Work::inference, 64, kCifar, 2.3},
       {"resnet20", Work::training, 128, kCifar, 1.6},
@@ -53,11 +53,11 @@ std::string_view name(Work work) {
   return {};
 }
 
-std::string name(const Row& row) {
+std::string name(const GoalRow& row) {
   return fmt::format("{} {}, batch {}", row.model, name(row.work), row.batch);
 }
 
-Workload make_workload(const Row& row) {
+Workload make_workload(const GoalRow& row) {
   // An empty step has the operations of the network, all of them on single numbers.
   const double width = row.work == Work::empty_step ? 1e-3 : 1;
   layers::Network network = layers::make_model(row.model, {.image = row.image, .width = width});
@@ -78,7 +78,7 @@ std::string met(bool yes) {
   return yes ? "yes" : "no";
 }
 
-std::vector<std::string> beside_pytorch(const Row& row, const BenchOptions& options, Peer* peer) {
+std::vector<std::string> beside_pytorch(const GoalRow& row, const BenchOptions& options, Peer* peer) {
   Workload workload = make_workload(row);
   const auto batch = static_cast<double>(row.batch);
   std::vector<std::function<double()>> sides = {
@@ -119,7 +119,7 @@ std::vector<std::string> beside_pytorch(const Row& row, const BenchOptions& opti
 
 // What a step takes longer with batches from the loader than with one that lies in memory, its workers
 // computing beside it included, as a share of the former.
-std::vector<std::string> loading(const Row& row, const BenchOptions& options) {
+std::vector<std::string> loading(const GoalRow& row, const BenchOptions& options) {
   Workload workload = make_workload(row);
   datasets::Loader loader(augmented_cifar(10'000),
                           {.batch_size = row.batch, .shuffle = true, .drop_last = true});
@@ -154,7 +154,7 @@ std::vector<std::string> loading(const Row& row, const BenchOptions& options) {
           ""};
 }
 
-std::vector<std::string> empty_step(const Row& row, const BenchOptions& options) {
+std::vector<std::string> empty_step(const GoalRow& row, const BenchOptions& options) {
   Workload workload = make_workload(row);
   const double seconds =
       1 / alternate({[&] { return rate([&] { workload.step(); }, options.seconds); }}, options.repeats)[0];
@@ -172,12 +172,12 @@ std::vector<std::string> empty_step(const Row& row, const BenchOptions& options)
 
 std::string bench(const BenchOptions& options) {
   std::vector<std::string> names;
-  for (const Row& row : rows()) names.push_back(name(row));
+  for (const GoalRow& row : rows()) names.push_back(name(row));
   check_only(options.only, names);
   const int threads = omp_get_max_threads();
   const Opponent opponent = find_opponent(options, "pytorch_peer.py", threads);
   TextTable table(kColumns);
-  for (const Row& row : rows()) {
+  for (const GoalRow& row : rows()) {
     if (name(row).find(options.only) == std::string::npos) continue;
     table.add(row.work == Work::loading      ? loading(row, options)
               : row.work == Work::empty_step ? empty_step(row, options)

@@ -38,7 +38,7 @@ void add_threads(CLI::App& app) {
       ->check(CLI::Range(1, 1024));
 }
 
-void add_data(CLI::App& bench) {
+void add_data_bench(CLI::App& bench) {
   auto* app = bench.add_subcommand(
       "data", "Measure how fast one thread prepares training images, beside torchvision");
   app->footer("Example:\n  espalier bench data --images ~/data/imagenet/val");
@@ -49,7 +49,7 @@ void add_data(CLI::App& bench) {
   app->callback([options] { print(bench_data(*options)); });
 }
 
-void add_conv(CLI::App& bench) {
+void add_conv_bench(CLI::App& bench) {
   auto* app = bench.add_subcommand(
       "conv", "Measure the GFLOP/s of convolutions and their gradients, beside PyTorch's");
   app->footer("Example:\n  espalier bench conv --only '3x3 stride 2'");
@@ -62,7 +62,7 @@ void add_conv(CLI::App& bench) {
   app->callback([options] { print(bench_conv(*options)); });
 }
 
-void add_pruned(CLI::App& bench) {
+void add_pruned_bench(CLI::App& bench) {
   auto* app = bench.add_subcommand(
       "pruned", "Measure what pruning won: speed beside FLOPs, of a network and of what is left of it");
   app->footer("Example:\n  espalier bench pruned dense.safetensors runs/mine/model.safetensors");
@@ -86,9 +86,9 @@ void add_bench(CLI::App& program) {
   add_measuring(*app, *options);
   add_python(*app, *options, "PyTorch");
   add_threads(*app);
-  add_conv(*app);
-  add_data(*app);
-  add_pruned(*app);
+  add_conv_bench(*app);
+  add_data_bench(*app);
+  add_pruned_bench(*app);
   app->callback([options, app] {
     if (app->get_subcommands().empty()) print(bench(*options));
   });

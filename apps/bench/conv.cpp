@@ -13,12 +13,12 @@
 namespace espalier::apps {
 namespace {
 
-struct Row {
+struct Problem {
   int64_t batch, size, in, out;
   int kernel = 3, stride = 1, groups = 1;
 };
 
-constexpr Row kRows[] = {
+constexpr Problem kProblems[] = {
     // The stages of ResNet-20 and VGG-16.
     {128, 32, 16, 16},
     {128, 16, 32, 32},
@@ -48,25 +48,25 @@ constexpr Row kRows[] = {
     {64, 16, 128, 128, 3, 2, 128},
 };
 
-std::string name(const Row& row) {
-  std::string text =
-      fmt::format("{} x {}², {} -> {}, {}x{}", row.batch, row.size, row.in, row.out, row.kernel, row.kernel);
-  if (row.stride > 1) text += fmt::format(" stride {}", row.stride);
-  if (row.groups > 1) text += " depthwise";
+std::string name(const Problem& problem) {
+  std::string text = fmt::format("{} x {}², {} -> {}, {}x{}", problem.batch, problem.size, problem.in,
+                                 problem.out, problem.kernel, problem.kernel);
+  if (problem.stride > 1) text += fmt::format(" stride {}", problem.stride);
+  if (problem.groups > 1) text += " depthwise";
   return text;
 }
 
 // A convolution, padded by half its kernel, and what its passes need.
 class Convolution {
  public:
-  explicit Convolution(const Row& row)
-      : row_(row),
-        options_{.stride = {row.stride, row.stride},
-                 .padding = {row.kernel / 2, row.kernel / 2},
-                 .groups = row.groups} {
+  explicit Convolution(const Problem& problem)
+      : problem_(problem),
+        options_{.stride = {problem.stride, problem.stride},
+                 .padding = {problem.kernel / 2, problem.kernel / 2},
+                 .groups = problem.groups} {
     RandomStream random(1, "bench");
-    x_ = random.normal({row.batch, row.size, row.size, row.in}, 0, 1);
-    weight_ = random.normal({row.out, row.kernel, row.kernel, row.in / row.groups}, 0, 1);
+    x_ = random.normal({problem.batch, problem.size, problem.size, problem.in}, 0, 1);
+    weight_ = random.normal({problem.out, problem.kernel, problem.kernel, problem.in / problem.groups}, 0, 1);
     dy_ = random.normal(ops::conv2d_shape(x_.shape(), weight_.shape(), options_), 0, 1);
     y_ = Tensor(dy_.shape(), DType::float32);
     dx_ = Tensor(x_.shape(), DType::float32);
@@ -100,11 +100,11 @@ class Convolution {
   }
 
   nlohmann::json request(std::string_view work, double seconds) const {
-    return {{"x_shape", {row_.batch, row_.in, row_.size, row_.size}},
-            {"weight_shape", {row_.out, row_.in / row_.groups, row_.kernel, row_.kernel}},
-            {"stride", row_.stride},
-            {"padding", row_.kernel / 2},
-            {"groups", row_.groups},
+    return {{"x_shape", {problem_.batch, problem_.in, problem_.size, problem_.size}},
+            {"weight_shape", {problem_.out, problem_.in / problem_.groups, problem_.kernel, problem_.kernel}},
+            {"stride", problem_.stride},
+            {"padding", problem_.kernel / 2},
+            {"groups", problem_.groups},
             {"work", work},
             {"seconds", seconds}};
   }
@@ -112,7 +112,7 @@ class Convolution {
  private:
   cpu::ConvShape shape() const { return {x_.shape(), weight_.shape(), y_.shape(), options_}; }
 
-  Row row_;
+  Problem problem_;
   Conv2dOptions options_;
   Tensor x_, weight_, dy_, y_, dx_, dweight_;
 };
@@ -136,7 +136,7 @@ std::string rounded(double gigaflops) {
 
 std::string bench_conv(const BenchOptions& options) {
   std::vector<std::string> names;
-  for (const Row& row : kRows) names.push_back(name(row));
+  for (const Problem& problem : kProblems) names.push_back(name(problem));
   check_only(options.only, names);
   const int threads = omp_get_max_threads();
   const Opponent opponent = find_opponent(options, "pytorch_conv_peer.py", threads);
@@ -148,11 +148,11 @@ std::string bench_conv(const BenchOptions& options) {
     header.emplace_back("ratio");
   }
   TextTable table(header);
-  for (const Row& row : kRows) {
-    if (name(row).find(options.only) == std::string::npos) continue;
-    Convolution convolution(row);
+  for (const Problem& problem : kProblems) {
+    if (name(problem).find(options.only) == std::string::npos) continue;
+    Convolution convolution(problem);
     const double gigaflops = convolution.flops() / 1e9;
-    std::vector<std::string> cells = {name(row)};
+    std::vector<std::string> cells = {name(problem)};
     for (const Pass& pass : kPasses) {
       const auto side = [&](void (Convolution::*run)()) {
         (convolution.*run)();

@@ -14,10 +14,10 @@ using nlohmann::json;
 namespace {
 
 // PyTorch 1.13's accuracies on the same files: before and after the training of each recipe.
-struct Peer {
+struct TorchRun {
   std::string_view recipe, model, start, end, note;
 };
-constexpr Peer kPeers[] = {
+constexpr TorchRun kTorchRuns[] = {
     {"resnet20", "resnet20", "", "84.00 %", "12 epochs, one cycle to 0.4, weight decay 5e-4"},
     {"finetune", "resnet20", "81.03 %", "87.25 %", "the same 2 epochs"},
     {"finetune", "resnet56", "83.20 %", "89.26 %", "the same 2 epochs"},
@@ -44,13 +44,13 @@ Page cifar_table(const std::vector<json>& summaries) {
       {"network", "recipe", "epochs", "seed", "start", "PyTorch", "end", "PyTorch", "PyTorch's training"});
   std::set<std::string> commits, machines;
   for (const json& run : summaries)
-    check(std::ranges::any_of(kPeers,
-                              [&](const Peer& peer) {
+    check(std::ranges::any_of(kTorchRuns,
+                              [&](const TorchRun& peer) {
                                 return run.at("recipe") == peer.recipe && run.at("model") == peer.model;
                               }),
           "[table] the run '{}' of '{}' is none of this table's", run.at("recipe").get<std::string>(),
           run.at("model").get<std::string>());
-  for (const Peer& peer : kPeers) {
+  for (const TorchRun& peer : kTorchRuns) {
     std::vector<json> runs;
     for (const json& run : summaries)
       if (run.at("recipe") == peer.recipe && run.at("model") == peer.model) runs.push_back(run);

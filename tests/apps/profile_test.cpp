@@ -19,7 +19,7 @@ namespace {
 const std::string kConv = "conv2d", kStep = "step", kLoss = "loss", kOne = "conv \"1\"\n", kTwo = "conv2";
 
 // A step of 10 ms with two convolutions (2 and 3 ms) and a loss (1 ms) in it; 2 ms nothing; another of 4 ms.
-profile::Recording recording() {
+profile::Recording small_recording() {
   constexpr int64_t kMs = 1'000'000;
   return {.events = {{"forward", &kConv, &kOne, 1 * kMs, 3 * kMs, 0},
                      {"forward", &kConv, &kTwo, 3 * kMs, 6 * kMs, 0},
@@ -45,7 +45,7 @@ std::vector<std::string> line(const std::string& table, const std::string& begin
 }  // namespace
 
 TEST_CASE("the profile's table gives every operation the time that is its own, and adds up") {
-  const std::string table = apps::profile_table(recording(), false);
+  const std::string table = apps::profile_table(small_recording(), false);
   INFO(table);
   CHECK(line(table, "step") == words("step training 2 8.0 50.0 % 4000.0"));
   CHECK(line(table, "conv2d") == words("conv2d forward 2 5.0 31.2 % 2500.0"));
@@ -56,13 +56,13 @@ TEST_CASE("the profile's table gives every operation the time that is its own, a
 }
 
 TEST_CASE("the profile's table by layer tells layers apart") {
-  const std::string table = apps::profile_table(recording(), true);
+  const std::string table = apps::profile_table(small_recording(), true);
   CHECK(line(table, "conv2d") == words("conv2d forward conv2 1 3.0 18.8 % 3000.0"));
 }
 
 TEST_CASE("the profile's table says when there is nothing in it, or not everything") {
   CHECK(apps::profile_table({}, false) == "Nothing was recorded.\n");
-  profile::Recording full = recording();
+  profile::Recording full = small_recording();
   full.dropped = 1234;
   CHECK(apps::profile_table(full, false).find("Only the first 5 scopes: the buffer was full when 1,234") !=
         std::string::npos);
@@ -70,7 +70,7 @@ TEST_CASE("the profile's table says when there is nothing in it, or not everythi
 
 TEST_CASE("the trace is valid JSON, whatever layers are called") {
   const test::TemporaryFolder folder;
-  apps::write_trace(folder.path() / "trace.json", recording());
+  apps::write_trace(folder.path() / "trace.json", small_recording());
   const json trace = json::parse(read_text(folder.path() / "trace.json"));
   REQUIRE(trace.at("traceEvents").size() == 5);
   const json& first = trace.at("traceEvents")[0];

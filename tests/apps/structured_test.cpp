@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::string_view kRecipe = R"(
+constexpr std::string_view kPruningRecipe = R"(
 seed = 7
 [data]
 name = "synthetic"
@@ -42,7 +42,7 @@ struct Run {
   TemporaryFolder folder;
   std::string path(const std::string& name) const { return "'" + (folder.path() / name).string() + "'"; }
   Run() {
-    write_file(folder.path() / "recipe.toml", kRecipe);
+    write_file(folder.path() / "recipe.toml", kPruningRecipe);
     const Outcome outcome = espalier_command("run " + path("recipe.toml") + " --out " + path("run"));
     INFO(outcome.text);
     REQUIRE(outcome.code == 0);

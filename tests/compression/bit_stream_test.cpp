@@ -3,17 +3,11 @@
 #include <random>
 #include <vector>
 
+#include "tests/support/bytes.h"
 #include "tests/support/catch.h"
 
 using namespace espalier::compression;
-
-namespace {
-
-std::span<const std::byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span(text));
-}
-
-}  // namespace
+using espalier::test::bytes_of;
 
 TEST_CASE("the first bit written is the top bit of the first byte") {
   BitWriter writer;

@@ -3,17 +3,11 @@
 #include <random>
 
 #include "compression/codec/crc32c.h"
+#include "tests/support/bytes.h"
 #include "tests/support/catch.h"
 
 using namespace espalier::compression;
-
-namespace {
-
-std::span<const std::byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span(text));
-}
-
-}  // namespace
+using espalier::test::bytes_of;
 
 TEST_CASE("texts of every length come back from their DEFLATE streams") {
   std::mt19937 random(8);

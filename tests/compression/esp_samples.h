@@ -8,6 +8,7 @@
 #include "compression/codec/crc32c.h"
 #include "compression/format/byte_stream.h"
 #include "compression/format/esp.h"
+#include "tests/support/bytes.h"
 
 namespace espalier::test {
 
@@ -66,10 +67,6 @@ inline compression::EspFile random_file(uint32_t seed, int tensors, uint32_t max
     file.tensors.push_back(random_tensor("layer" + std::to_string(i) + ".weight", random, max_rows));
   }
   return file;
-}
-
-inline std::span<const std::byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span(text));
 }
 
 // The payloads of an undamaged file, the directory's first.

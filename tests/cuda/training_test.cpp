@@ -11,7 +11,7 @@
 namespace espalier::test {
 namespace {
 
-constexpr int kSteps = 50;
+constexpr int kTrainingSteps = 50;
 
 // Small images of noise.
 class Noise final : public datasets::Dataset {
@@ -63,10 +63,10 @@ Trained trained(layers::Network network, std::shared_ptr<const datasets::Dataset
 }
 
 void check_losses(const Trained& actual, const Trained& expected) {
-  REQUIRE(actual.losses.size() == kSteps);
-  REQUIRE(expected.losses.size() == kSteps);
+  REQUIRE(actual.losses.size() == kTrainingSteps);
+  REQUIRE(expected.losses.size() == kTrainingSteps);
   CHECK(expected.losses.back() < 0.5 * expected.losses.front());
-  for (size_t step = 0; step < kSteps; ++step) {
+  for (size_t step = 0; step < kTrainingSteps; ++step) {
     INFO("step " << step);
     CHECK(actual.losses[step] == Approx(expected.losses[step]).epsilon(1e-4));
   }
@@ -75,7 +75,7 @@ void check_losses(const Trained& actual, const Trained& expected) {
 TEST_CASE("fifty steps of LeNet-5 lose on the device what they lose on the CPU") {
   const auto run = [](Device device) {
     return trained(layers::make_model("lenet5", {.image = {28, 28, 1}}), synthetic(4, 0).train, device,
-                   kSteps, 1e-4);
+                   kTrainingSteps, 1e-4);
   };
   check_losses(run(tested_device()), run(Device::cpu));
 }
@@ -84,7 +84,7 @@ TEST_CASE("fifty steps of a ResNet, half of its weights pruned on the way, lose 
   const auto run = [](Device device) {
     return trained(layers::resnet_cifar("resnet8", 8, layers::Shortcut::project,
                                         {.stem = 4, .stages = {4, 6, 8}}, {.image = {12, 12, 3}}),
-                   std::make_shared<Noise>(), device, kSteps, 0.02, 10);
+                   std::make_shared<Noise>(), device, kTrainingSteps, 0.02, 10);
   };
   const Trained actual = run(tested_device()), expected = run(Device::cpu);
   check_losses(actual, expected);

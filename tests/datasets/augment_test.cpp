@@ -12,7 +12,7 @@
 namespace espalier::datasets {
 namespace {
 
-using Image = std::vector<float>;
+using Pixels = std::vector<float>;
 constexpr int64_t kHeight = 5, kWidth = 6, kChannels = 2;
 
 // Pixel (y, x) of image i has channels 1 + (y * width + x) and 101 + the same, and its label is i.
@@ -29,20 +29,20 @@ std::shared_ptr<const Dataset> numbered(int images = 3) {
   return std::make_shared<MemoryDataset>(std::move(data), "numbered");
 }
 
-Image sample(const Dataset& data, int64_t index, int64_t epoch) {
-  Image image(static_cast<size_t>(data.image_shape().numel()));
+Pixels sample(const Dataset& data, int64_t index, int64_t epoch) {
+  Pixels image(static_cast<size_t>(data.image_shape().numel()));
   CHECK(data.sample(index, epoch, image) == index);
   for (float& value : image) value = std::round(value);
   return image;
 }
 
-float& at(Image& image, int64_t y, int64_t x, int64_t channel) {
+float& at(Pixels& image, int64_t y, int64_t x, int64_t channel) {
   return image[static_cast<size_t>((y * kWidth + x) * kChannels + channel)];
 }
 
 // The plain image moved, with zeros from outside.
-Image moved(int64_t down, int64_t right) {
-  Image plain = sample(*numbered(), 0, 0), result(plain.size());
+Pixels moved(int64_t down, int64_t right) {
+  Pixels plain = sample(*numbered(), 0, 0), result(plain.size());
   for (int64_t y = 0; y < kHeight; ++y)
     for (int64_t x = 0; x < kWidth; ++x)
       for (int64_t channel = 0; channel < kChannels; ++channel)
@@ -54,7 +54,7 @@ Image moved(int64_t down, int64_t right) {
 TEST_CASE("pad_crop moves an image by every offset up to the margin, and by no other") {
   for (int64_t margin : {2, 7}) {  // 7 is beyond the image
     const auto data = augmented(numbered(), {.pad_crop = margin}, 1);
-    std::set<Image> expected, seen;
+    std::set<Pixels> expected, seen;
     for (int64_t down = -margin; down <= margin; ++down)
       for (int64_t right = -margin; right <= margin; ++right) expected.insert(moved(down, right));
     for (int64_t epoch = 0; epoch < 3000; ++epoch) seen.insert(sample(*data, 0, epoch));
@@ -64,15 +64,15 @@ TEST_CASE("pad_crop moves an image by every offset up to the margin, and by no o
 
 TEST_CASE("flip mirrors half of the images from left to right, channels kept") {
   const auto data = augmented(numbered(), {.flip = true}, 1);
-  const Image plain = sample(*numbered(), 0, 0);
-  Image source = plain, mirrored(plain.size());
+  const Pixels plain = sample(*numbered(), 0, 0);
+  Pixels source = plain, mirrored(plain.size());
   for (int64_t y = 0; y < kHeight; ++y)
     for (int64_t x = 0; x < kWidth; ++x)
       for (int64_t channel = 0; channel < kChannels; ++channel)
         at(mirrored, y, x, channel) = at(source, y, kWidth - 1 - x, channel);
   int flips = 0;
   for (int64_t epoch = 0; epoch < 1000; ++epoch) {
-    const Image image = sample(*data, 1, epoch);
+    const Pixels image = sample(*data, 1, epoch);
     REQUIRE((image == plain || image == mirrored));
     flips += image == mirrored;
   }
@@ -82,10 +82,10 @@ TEST_CASE("flip mirrors half of the images from left to right, channels kept") {
 
 TEST_CASE("cutout zeroes one square around any pixel, clipped at the border, and nothing else") {
   const auto data = augmented(numbered(), {.cutout = 3}, 1);
-  std::set<Image> expected, seen;
+  std::set<Pixels> expected, seen;
   for (int64_t y = 0; y < kHeight; ++y)
     for (int64_t x = 0; x < kWidth; ++x) {
-      Image image = moved(0, 0);
+      Pixels image = moved(0, 0);
       for (int64_t row = std::max<int64_t>(0, y - 1); row <= std::min(kHeight - 1, y + 1); ++row)
         for (int64_t column = std::max<int64_t>(0, x - 1); column <= std::min(kWidth - 1, x + 1); ++column)
           at(image, row, column, 0) = at(image, row, column, 1) = 0;
@@ -99,18 +99,18 @@ TEST_CASE("an augmented image depends on seed, epoch and index, and get() leaves
   const Augmentation all{.pad_crop = 2, .flip = true, .cutout = 2};
   const auto images = [&](uint64_t seed, int64_t epoch) {
     const auto data = augmented(numbered(20), all, seed);
-    std::vector<Image> result;
+    std::vector<Pixels> result;
     for (int64_t i = 19; i >= 0; --i) result.push_back(sample(*data, i, epoch));
     return result;
   };
   CHECK(images(1, 4) == images(1, 4));
   CHECK(images(1, 4) != images(1, 5));
   CHECK(images(1, 4) != images(2, 4));
-  const std::vector<Image> one_epoch = images(1, 4);
-  CHECK(std::set<Image>(one_epoch.begin(), one_epoch.end()).size() > 10);
+  const std::vector<Pixels> one_epoch = images(1, 4);
+  CHECK(std::set<Pixels>(one_epoch.begin(), one_epoch.end()).size() > 10);
 
   const auto data = augmented(numbered(), all, 1);
-  Image plain(60), same(60);
+  Pixels plain(60), same(60);
   numbered()->get(2, plain);
   CHECK(data->get(2, same) == 2);
   CHECK(same == plain);
@@ -130,14 +130,14 @@ TEST_CASE("the loader hands on the epoch: batches differ between epochs and not 
   const auto epoch = [&](int64_t number, int workers, int prefetch) {
     Loader loader(data, {.batch_size = 4, .shuffle = true, .prefetch = prefetch, .workers = workers});
     loader.start(number);
-    Image all;
+    Pixels all;
     for (Batch batch; loader.next(batch);) {
-      const Image images = batch.images.to_vector<float>();
+      const Pixels images = batch.images.to_vector<float>();
       all.insert(all.end(), images.begin(), images.end());
     }
     return all;
   };
-  const Image first = epoch(3, 1, 0);
+  const Pixels first = epoch(3, 1, 0);
   CHECK(first.size() == 50 * 60);
   for (int workers : {1, 2, 5, 16})
     for (int prefetch : {1, 4}) CHECK(epoch(3, workers, prefetch) == first);
@@ -149,7 +149,7 @@ TEST_CASE("only the training images of a split are augmented") {
   DataOptions changed = plain;
   changed.augmentation = {.pad_crop = 4};
   const Split before = load("synthetic", plain), after = load("synthetic", changed);
-  Image a(28 * 28), b(28 * 28);
+  Pixels a(28 * 28), b(28 * 28);
   const auto differing = [&](const Dataset& one, const Dataset& other) {
     int count = 0;
     for (int64_t i = 0; i < one.size(); ++i) {
@@ -203,9 +203,9 @@ TEST_CASE("an image too long for any crop gives its middle of the most extreme a
 
 TEST_CASE("images in memory are cropped to a part of themselves at their own size") {
   const auto data = augmented(numbered(), {.random_resized_crop = 0.3}, 1);
-  Image plain(kHeight * kWidth * kChannels), image(plain.size());
+  Pixels plain(kHeight * kWidth * kChannels), image(plain.size());
   numbered()->get(1, plain);
-  std::set<Image> parts, seen;
+  std::set<Pixels> parts, seen;
   for (int64_t rows = 1; rows <= kHeight; ++rows)
     for (int64_t columns = 1; columns <= kWidth; ++columns)
       for (int64_t top = 0; top <= kHeight - rows; ++top)
@@ -223,13 +223,13 @@ TEST_CASE("images in memory are cropped to a part of themselves at their own siz
 }
 
 TEST_CASE("brightness, contrast and saturation change pixels as their formulas say, clamped, in that order") {
-  const Image before{0.2f, 0.4f, 0.6f, 0.8f, 0.1f, 0.3f};
+  const Pixels before{0.2f, 0.4f, 0.6f, 0.8f, 0.1f, 0.3f};
   const auto changed = [&](const ColorJitter& factors) {
-    Image image = before;
+    Pixels image = before;
     change_colors(image, 3, factors);
     return image;
   };
-  const auto near = [](const Image& image, const std::vector<double>& expected) {
+  const auto near = [](const Pixels& image, const std::vector<double>& expected) {
     for (size_t i = 0; i < expected.size(); ++i) CHECK(image[i] == Approx(expected[i]).margin(1e-5));
   };
   near(changed({1, 1, 1}), {0.2, 0.4, 0.6, 0.8, 0.1, 0.3});
@@ -242,7 +242,7 @@ TEST_CASE("brightness, contrast and saturation change pixels as their formulas s
   near(changed({1, 1, 2}), {0.03702, 0.43702, 0.83702, 1, 0, 0.26798});
   // Brightness first: 0.4, 0.8, 1 (clamped) and 1, 0.2, 0.6 have the greys 0.70316 and 0.4847, mean 0.59393.
   near(changed({2, 0.5, 1}), {0.496965, 0.696965, 0.796965, 0.796965, 0.396965, 0.596965});
-  Image grey{0.2f, 0.6f};
+  Pixels grey{0.2f, 0.6f};
   change_colors(grey, 1, {1, 0.5, 0});
   near(grey, {0.3, 0.5});
 }
@@ -257,7 +257,7 @@ TEST_CASE("colours change before they are normalised, by factors within their st
   const auto whole = std::make_shared<MemoryDataset>(std::move(data), "one pixel");
   const auto jittered = augmented(whole, {.color_jitter = {.brightness = 0.4}}, 1, normalisation);
   double least = 9, most = 0, sum = 0;
-  Image image(3);
+  Pixels image(3);
   for (int64_t epoch = 0; epoch < 2000; ++epoch) {
     jittered->sample(0, epoch, image);
     const double factor = (image[0] * 0.2 + 0.5) / 0.2;

@@ -22,7 +22,7 @@ std::string make_content() {
   return content;
 }
 
-struct Fixture {
+struct DownloadFixture {
   test::TemporaryFolder folder;
   std::string content = make_content();
   fs::path target = folder / "file.bin", part = folder / "file.bin.part";
@@ -37,7 +37,7 @@ struct Fixture {
   HttpServer::Answer whole_or_rest(const std::string& request) const { return {http_file(request, content)}; }
 };
 
-TEST_CASE_METHOD(Fixture, "a file is downloaded, through a redirect, with its progress") {
+TEST_CASE_METHOD(DownloadFixture, "a file is downloaded, through a redirect, with its progress") {
   HttpServer server([&](const std::string& request) -> HttpServer::Answer {
     if (request.starts_with("GET /file.bin "))
       return {http_answer("302 Found", "moved, says this text", "Location: /elsewhere/file.bin\r\n")};
@@ -57,7 +57,7 @@ TEST_CASE_METHOD(Fixture, "a file is downloaded, through a redirect, with its pr
   CHECK(server.requests()[1].starts_with("GET /elsewhere/file.bin "));
 }
 
-TEST_CASE_METHOD(Fixture, "a broken download goes on where it was, by a Range request") {
+TEST_CASE_METHOD(DownloadFixture, "a broken download goes on where it was, by a Range request") {
   bool broken = true;
   HttpServer server([&](const std::string& request) -> HttpServer::Answer {
     const std::string answer = http_file(request, content);
@@ -75,7 +75,8 @@ TEST_CASE_METHOD(Fixture, "a broken download goes on where it was, by a Range re
   CHECK(server.requests()[1].find(fmt::format("Range: bytes={}-\r\n", half)) != std::string::npos);
 }
 
-TEST_CASE_METHOD(Fixture, "a server that knows no ranges sends the whole file, which replaces the part") {
+TEST_CASE_METHOD(DownloadFixture,
+                 "a server that knows no ranges sends the whole file, which replaces the part") {
   HttpServer server([&](const std::string&) { return HttpServer::Answer{http_answer("200 OK", content)}; });
   write_file(part, content.substr(0, 5000));
   download(file(server));
@@ -83,7 +84,7 @@ TEST_CASE_METHOD(Fixture, "a server that knows no ranges sends the whole file, w
   CHECK(server.requests().at(0).find("Range: bytes=5000-") != std::string::npos);
 }
 
-TEST_CASE_METHOD(Fixture, "a part that is all there already is only checked") {
+TEST_CASE_METHOD(DownloadFixture, "a part that is all there already is only checked") {
   HttpServer server([&](const std::string& request) { return whole_or_rest(request); });
   write_file(part, content);
   download(file(server));
@@ -91,7 +92,7 @@ TEST_CASE_METHOD(Fixture, "a part that is all there already is only checked") {
   CHECK(server.requests().empty());
 }
 
-TEST_CASE_METHOD(Fixture, "what does not have the checksum is removed") {
+TEST_CASE_METHOD(DownloadFixture, "what does not have the checksum is removed") {
   std::string other = content;
   other[1234] ^= 1;
   HttpServer server(
@@ -102,7 +103,7 @@ TEST_CASE_METHOD(Fixture, "what does not have the checksum is removed") {
   CHECK_FALSE(fs::exists(part));
 }
 
-TEST_CASE_METHOD(Fixture, "a part of another file does not spoil the next attempt") {
+TEST_CASE_METHOD(DownloadFixture, "a part of another file does not spoil the next attempt") {
   HttpServer server([&](const std::string& request) { return whole_or_rest(request); });
   write_file(part, std::string(5000, 'x'));
   CHECK_ERROR(download(file(server)), "the checksum (MD5)");
@@ -115,7 +116,7 @@ TEST_CASE_METHOD(Fixture, "a part of another file does not spoil the next attemp
   CHECK(read_text(target) == content);
 }
 
-TEST_CASE_METHOD(Fixture, "a file of another size is refused") {
+TEST_CASE_METHOD(DownloadFixture, "a file of another size is refused") {
   HttpServer longer(
       [&](const std::string& request) { return HttpServer::Answer{http_file(request, content + "x")}; });
   CHECK_ERROR(download(file(longer)), fmt::format("more than the {} bytes expected came", content.size()));
@@ -129,7 +130,7 @@ TEST_CASE_METHOD(Fixture, "a file of another size is refused") {
   CHECK_FALSE(fs::exists(target));
 }
 
-TEST_CASE_METHOD(Fixture, "a range that was not asked for is refused") {
+TEST_CASE_METHOD(DownloadFixture, "a range that was not asked for is refused") {
   HttpServer server([&](const std::string&) {
     return HttpServer::Answer{
         http_answer("206 Partial Content", content.substr(17),
@@ -140,7 +141,7 @@ TEST_CASE_METHOD(Fixture, "a range that was not asked for is refused") {
   CHECK(read_text(part) == content.substr(0, 5000));
 }
 
-TEST_CASE_METHOD(Fixture, "a refusal by the server is named, leaves nothing and is not tried again") {
+TEST_CASE_METHOD(DownloadFixture, "a refusal by the server is named, leaves nothing and is not tried again") {
   HttpServer server([](const std::string&) {
     return HttpServer::Answer{http_answer("404 Not Found", "<html>not here</html>")};
   });
@@ -151,7 +152,8 @@ TEST_CASE_METHOD(Fixture, "a refusal by the server is named, leaves nothing and 
   CHECK_ERROR(download({"file:///etc/passwd", target, 10, "00"}), "file:///etc/passwd");
 }
 
-TEST_CASE_METHOD(Fixture, "a data set is fetched, unpacked where the loader looks, and not asked for again") {
+TEST_CASE_METHOD(DownloadFixture,
+                 "a data set is fetched, unpacked where the loader looks, and not asked for again") {
   const std::string archive = test::tar_gz({{"set/train.bin", "one"}, {"set/test.bin", "two"}});
   const std::string archive_md5 = md5_of(archive), content_md5 = md5_of(content);
   constexpr std::string_view kMembers[] = {"set/train.bin", "set/test.bin"};

@@ -11,17 +11,17 @@ namespace espalier::datasets {
 namespace {
 
 // Image i has the pixels i and 2 i and the label i.
-std::shared_ptr<const Dataset> numbered(int count) {
+std::shared_ptr<const Dataset> doubled(int count) {
   MemoryImages data{.image_shape = {1, 2, 1}, .classes = count, .normalisation = {{0}, {1 / 255.0}}};
   for (int i = 0; i < count; ++i) {
     data.labels.push_back(i);
     data.pixels.insert(data.pixels.end(), {static_cast<uint8_t>(i), static_cast<uint8_t>(2 * i)});
   }
-  return std::make_shared<MemoryDataset>(std::move(data), "numbered");
+  return std::make_shared<MemoryDataset>(std::move(data), "doubled");
 }
 
 std::vector<Batch> batches(LoaderOptions options, int64_t epoch, int64_t first = 0) {
-  Loader loader(numbered(23), options);
+  Loader loader(doubled(23), options);
   loader.start(epoch, first);
   std::vector<Batch> result;
   for (Batch batch; loader.next(batch);) result.push_back(batch);
@@ -109,7 +109,7 @@ TEST_CASE("without mixup a batch has no other labels, and mixup leaves the order
     CHECK(plain[i].lambda == 1);
     CHECK(plain[i].labels.to_vector<int32_t>() == mixed[i].labels.to_vector<int32_t>());
   }
-  CHECK_ERROR(Loader(numbered(3), {.mixup = -0.1}), "[loader] mixup = -0.1; expected alpha >= 0");
+  CHECK_ERROR(Loader(doubled(3), {.mixup = -0.1}), "[loader] mixup = -0.1; expected alpha >= 0");
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 const DataOptions kPlain{.normalisation = {{0, 0, 0}, {1, 1, 1}}};
 
 // Two classes, ant and bee, of three training images each and one test image, 4 x 6 pixels.
-void write_images(const fs::path& root) {
+void write_ants_and_bees(const fs::path& root) {
   for (const char* name : {"ant", "bee"}) {
     for (const char* part : {"train", "test"}) fs::create_directories(root / part / name);
     for (int number : {1, 2, 3})
@@ -29,7 +29,7 @@ void write_pack(const fs::path& root) {
   write_packed(root / kPackedName, pack(list_image_folders(root), false));
 }
 
-std::vector<std::vector<float>> images(const Dataset& data) {
+std::vector<std::vector<float>> all_images(const Dataset& data) {
   std::vector<std::vector<float>> result(static_cast<size_t>(data.size()), std::vector<float>(4 * 6 * 3));
   for (int64_t i = 0; i < data.size(); ++i) CHECK(data.get(i, result[static_cast<size_t>(i)]) >= 0);
   return result;
@@ -43,7 +43,7 @@ bool names_pack(const std::vector<std::string>& notes) {
 
 TEST_CASE("packed images are the folder's, with and without the folder beside them") {
   const test::TemporaryFolder folder;
-  write_images(folder.path());
+  write_ants_and_bees(folder.path());
   const Split plain = load(folder.path().string(), kPlain);
   write_pack(folder.path());
   const Split both = load(folder.path().string(), kPlain);
@@ -53,14 +53,14 @@ TEST_CASE("packed images are the folder's, with and without the folder beside th
   for (const Split* split : {&both, &alone}) {
     CHECK(split->notes.empty());
     CHECK(split->labels == std::vector<std::string>{"ant", "bee"});
-    CHECK(images(*split->train) == images(*plain.train));
-    CHECK(images(*split->test) == images(*plain.test));
+    CHECK(all_images(*split->train) == all_images(*plain.train));
+    CHECK(all_images(*split->test) == all_images(*plain.test));
   }
 }
 
 TEST_CASE("the packed file is what is read while the names, sizes and times of the images stay the same") {
   const test::TemporaryFolder folder;
-  write_images(folder.path());
+  write_ants_and_bees(folder.path());
   const Split before = load(folder.path().string(), kPlain);
   write_pack(folder.path());
   const fs::path changed = folder / "train/bee/2.png";
@@ -68,13 +68,13 @@ TEST_CASE("the packed file is what is read while the names, sizes and times of t
   write_file(changed, std::string(fs::file_size(changed), 'x'));  // unreadable
   fs::last_write_time(changed, written);                          // and not looked at
   const Split fits = load(folder.path().string(), kPlain);
-  CHECK(images(*fits.train) == images(*before.train));
+  CHECK(all_images(*fits.train) == all_images(*before.train));
   CHECK(fits.notes.empty());
 }
 
 TEST_CASE("a packed file of other images is named and not used") {
   const test::TemporaryFolder folder;
-  write_images(folder.path());
+  write_ants_and_bees(folder.path());
   write_pack(folder.path());
   SECTION("one more") {
     write_file(folder / "test/ant/2.png", test::png_bytes(4, 6));
@@ -105,7 +105,7 @@ TEST_CASE("a packed file of other images is named and not used") {
 
 TEST_CASE("images that were left out of a packed file are still said to be, and are errors in strict mode") {
   const test::TemporaryFolder folder;
-  write_images(folder.path());
+  write_ants_and_bees(folder.path());
   write_file(folder / "train/ant/2.png", "damaged");
   write_pack(folder.path());
   DataOptions options = kPlain;
@@ -120,7 +120,7 @@ TEST_CASE("images that were left out of a packed file are still said to be, and 
 
 TEST_CASE("a packed file that is not as described is an error that says why") {
   const test::TemporaryFolder folder;
-  write_images(folder.path());
+  write_ants_and_bees(folder.path());
   const fs::path path = folder / kPackedName;
   const auto refuse = [&](auto change, const char* why) {
     write_pack(folder.path());
@@ -151,7 +151,7 @@ TEST_CASE("a packed file that is not as described is an error that says why") {
 
 TEST_CASE("a damaged packed file is read or is an Error, in bounded memory", "[fuzz]") {
   const test::TemporaryFolder folder;
-  write_images(folder.path());
+  write_ants_and_bees(folder.path());
   write_pack(folder.path());
   const std::vector<std::byte> bytes = read_file(folder / kPackedName);
   test::fuzz(bytes, 16, [](auto damaged) {

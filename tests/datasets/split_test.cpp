@@ -8,43 +8,43 @@
 namespace espalier::datasets {
 namespace {
 
-using Image = std::vector<float>;
+using Pixels = std::vector<float>;
 
-std::vector<Image> images(const Dataset& data) {
-  std::vector<Image> result(static_cast<size_t>(data.size()),
-                            Image(static_cast<size_t>(data.image_shape().numel())));
+std::vector<Pixels> images(const Dataset& data) {
+  std::vector<Pixels> result(static_cast<size_t>(data.size()),
+                             Pixels(static_cast<size_t>(data.image_shape().numel())));
   for (int64_t i = 0; i < data.size(); ++i) data.get(i, result[static_cast<size_t>(i)]);
   return result;
 }
 
 TEST_CASE("held-out images leave the training set, and together they are the whole") {
-  const std::vector<Image> whole = images(*load("synthetic", {.limit = 500}).train);
+  const std::vector<Pixels> whole = images(*load("synthetic", {.limit = 500}).train);
   const Split split = load("synthetic", {.validation = 120, .limit = 500});
   REQUIRE(split.train->size() == 380);
   REQUIRE(split.validation->size() == 120);
   CHECK(split.test->size() == 1000);
-  const std::vector<Image> train = images(*split.train), validation = images(*split.validation);
-  std::set<Image> both(train.begin(), train.end());
+  const std::vector<Pixels> train = images(*split.train), validation = images(*split.validation);
+  std::set<Pixels> both(train.begin(), train.end());
   both.insert(validation.begin(), validation.end());
-  CHECK(both == std::set<Image>(whole.begin(), whole.end()));
+  CHECK(both == std::set<Pixels>(whole.begin(), whole.end()));
 }
 
 TEST_CASE("the seed alone decides which images are held out") {
   const auto held_out = [](uint64_t seed) {
     return images(*load("synthetic", {.validation = 50, .limit = 500, .seed = seed}).validation);
   };
-  const std::vector<Image> first = held_out(1);
+  const std::vector<Pixels> first = held_out(1);
   CHECK(first == held_out(1));
   CHECK(first != held_out(2));
-  const std::vector<Image> whole = images(*load("synthetic", {.limit = 500}).train);
-  CHECK(first != std::vector<Image>(whole.begin(), whole.begin() + 50));
+  const std::vector<Pixels> whole = images(*load("synthetic", {.limit = 500}).train);
+  CHECK(first != std::vector<Pixels>(whole.begin(), whole.begin() + 50));
 }
 
 TEST_CASE("both parts of a split keep labels beside their images") {
   const Split whole = load("synthetic", {.limit = 100});
   const Split split = load("synthetic", {.validation = 40, .limit = 100});
-  const std::vector<Image> all = images(*whole.train);
-  Image image(28 * 28);
+  const std::vector<Pixels> all = images(*whole.train);
+  Pixels image(28 * 28);
   for (const auto& part : {split.train, split.validation})
     for (int64_t i = 0; i < part->size(); ++i) {
       const int32_t label = part->get(i, image);
@@ -58,7 +58,7 @@ TEST_CASE("a limit keeps the first training images and leaves the test images al
   const Split whole = load("synthetic", {}), some = load("synthetic", {.limit = 7});
   CHECK(some.train->size() == 7);
   CHECK(some.test->size() == whole.test->size());
-  Image a(28 * 28), b(28 * 28);
+  Pixels a(28 * 28), b(28 * 28);
   CHECK(some.train->get(6, a) == whole.train->get(6, b));
   CHECK(a == b);
   CHECK(load("synthetic", {.limit = 1000000}).train->size() == 6000);
@@ -77,7 +77,7 @@ TEST_CASE("a subset reads the chosen images in the chosen order and refuses othe
   REQUIRE(chosen->size() == 3);
   CHECK(chosen->classes() == 10);
   CHECK(chosen->image_shape() == Shape{28, 28, 1});
-  Image image(28 * 28);
+  Pixels image(28 * 28);
   CHECK(chosen->get(1, image) == 5);
   CHECK(chosen->get(2, image) == 3);
   CHECK_ERROR(subset(whole, {6000}), "[subset] image 6000 of a data set of 6000");

@@ -213,6 +213,11 @@ void randomise(Network& network, uint64_t seed) {
       buffer.tensor.copy_from(random.uniform(buffer.shape, buffer.initial - 0.4, buffer.initial + 0.6));
 }
 
+void set(Network& network, const std::string& parameter, const std::vector<float>& values) {
+  Tensor& tensor = network.parameter(parameter).variable.value();
+  tensor.copy_from(Tensor::from(values, tensor.shape()));
+}
+
 Network copy_of(Network& network) {
   Network copy = Network::from_description(network.description(), "copy");
   copy.load_state(network.state(), Device::cpu, "copy");

@@ -14,6 +14,9 @@ layers::Network random_network(uint64_t seed, bool with_sigmoid);
 // Weights, biases, norms and running statistics, none of them at their initial values.
 void randomise(layers::Network& network, uint64_t seed);
 
+// Gives a parameter these values.
+void set(layers::Network& network, const std::string& parameter, const std::vector<float>& values);
+
 // With the same weights, in storage of its own.
 layers::Network copy_of(layers::Network& network);
 

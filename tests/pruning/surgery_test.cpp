@@ -34,10 +34,6 @@ const json& attributes_of(const Network& network, const std::string& layer) {
   fail("no layer '{}'", layer);
 }
 
-void set(Network& network, const std::string& parameter, const Floats& values) {
-  Tensor& tensor = network.parameter(parameter).variable.value();
-  tensor.copy_from(Tensor::from(values, tensor.shape()));
-}
 Floats get(Network& network, const std::string& tensor) {
   return network.state().at(tensor).to_vector<float>();
 }
