@@ -33,7 +33,7 @@ std::vector<float> reduce(const std::vector<std::vector<float>>& by_layer, Reduc
 struct ChannelCriterionOptions {
   Reduction reduction = Reduction::mean;
   double norm_share = 0;    // geometric_median: of each group's channels, those that go by their norm
-  double flops_weight = 0;  // taylor: λ of the FLOPs that a channel saves
+  double flops_weight = 0;  // taylor: λ of the 10⁶ multiply-accumulates that a channel saves
   uint64_t seed = 1;        // random
   // oracle: hears each group's name before its turn, which is long; may throw to end it.
   std::function<void(const std::string&)> at_group = {};

@@ -9,7 +9,7 @@ namespace {
 
 // First-order Taylor expansion of the loss C in a feature map z (Molchanov et al., ICLR 2017, eq. 8): for
 // each image |mean over positions of ∂C/∂z · z|, averaged over images, in evaluation mode; divided by the ℓ2
-// norm of its group's scores (section 2.2), and less λ times the GFLOPs that the channel's removal saves.
+// norm of its group's scores (section 2.2), and less λ times the MFLOPs that the channel's removal saves.
 class Taylor final : public ChannelCriterion {
  public:
   explicit Taylor(const ChannelCriterionOptions& options) : options_(options) {}
@@ -24,7 +24,7 @@ class Taylor final : public ChannelCriterion {
       for (double score : result) squares += score * score;
       const double norm = squares > 0 ? std::sqrt(squares) : 1;
       const double saved = options_.flops_weight > 0
-                               ? 1e-9 * static_cast<double>(cost_of_channel(network, graph, index).flops)
+                               ? 1e-6 * static_cast<double>(cost_of_channel(network, graph, index).flops)
                                : 0;
       for (float& score : result)
         score = static_cast<float>(static_cast<double>(score) / norm - options_.flops_weight * saved);
