@@ -25,9 +25,9 @@ void CommonOptions::add_to(CLI::App& app) {
       ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
       ->capture_default_str();
   app.add_option("--precision", precision,
-                 "float32 or tf32: what matrix products and convolutions round their factors to; unless "
-                 "given float32, and tf32 on CUDA devices that have it")
-      ->check(CLI::IsMember({"float32", "tf32"}));
+                 "float32, tf32 or float16: what matrix products and convolutions round their factors to; "
+                 "unless given float32, and tf32 on CUDA devices that have it")
+      ->check(CLI::IsMember({"float32", "tf32", "float16"}));
   app.add_option("--threads", threads, "how many threads to use; all cores unless given")
       ->check(CLI::Range(1, 1024));
 }

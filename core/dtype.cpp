@@ -54,6 +54,8 @@ std::string_view name(Precision precision) {
       return "float32";
     case Precision::tf32:
       return "tf32";
+    case Precision::float16:
+      return "float16";
   }
   fail("[precision] unknown precision {}", static_cast<int>(precision));
 }
@@ -67,7 +69,7 @@ Device device_from_name(std::string_view text) {
 Precision precision_from_name(std::string_view text) {
   for (Precision precision : kPrecisions)
     if (name(precision) == text) return precision;
-  fail("[precision] unknown precision '{}'; the precisions are float32 and tf32", text);
+  fail("[precision] unknown precision '{}'; the precisions are float32, tf32 and float16", text);
 }
 
 }  // namespace espalier

@@ -14,10 +14,11 @@ enum class DType : uint8_t { float32, float64, uint8, int32, int64 };
 enum class Device : uint8_t { cpu, reference, cuda };
 inline constexpr Device kDevices[] = {Device::cpu, Device::reference, Device::cuda};
 
-// What matrix products and convolutions round their factors to; their sums are float32 in any case. tf32 has
-// 10 bits of mantissa, which tensor cores multiply several times faster.
-enum class Precision : uint8_t { float32, tf32 };
-inline constexpr Precision kPrecisions[] = {Precision::float32, Precision::tf32};
+// What matrix products and convolutions round their factors to; their sums, like every tensor, are float32 in
+// any case. tf32 and float16 have 10 bits of mantissa, which tensor cores multiply several times faster.
+// float16 ends at 65504 and loses what lies below 6e-8: training scales its loss (training/loss_scale.h).
+enum class Precision : uint8_t { float32, tf32, float16 };
+inline constexpr Precision kPrecisions[] = {Precision::float32, Precision::tf32, Precision::float16};
 
 size_t item_size(DType dtype);
 std::string_view name(DType dtype);

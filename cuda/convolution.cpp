@@ -12,6 +12,19 @@ using kernels::ConvShape;
 constexpr size_t kMostWorkspace = size_t{1} << 30;
 constexpr int kMostAlgorithms = 16;
 
+// cuDNN reads float32 tensors in each of these; the last lets it round them to float16 on the way.
+cudnnMathType_t math_of(Precision precision) {
+  switch (precision) {
+    case Precision::float32:
+      return CUDNN_FMA_MATH;
+    case Precision::tf32:
+      return CUDNN_DEFAULT_MATH;
+    case Precision::float16:
+      return CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION;
+  }
+  return CUDNN_FMA_MATH;
+}
+
 bool is_unsupported(cudnnStatus_t status) {
   return CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED;
 }
@@ -51,8 +64,8 @@ struct Convolutions::Plan {
 
   // `get` is one of cuDNN's three cudnnGetConvolution...Algorithm_v7.
   template <typename Performance, typename Get>
-  void rank(bool tf32, std::string_view operation, Get get) {
-    const cudnnMathType_t math = tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
+  void rank(Precision precision, std::string_view operation, Get get) {
+    const cudnnMathType_t math = math_of(precision);
     check_cudnn(cudnnSetConvolutionMathType(convolution, math), operation);
     std::array<Performance, kMostAlgorithms> ranked{};
     int count = 0;
@@ -63,7 +76,8 @@ struct Convolutions::Plan {
       const Performance& row = ranked[static_cast<size_t>(i)];
       if (row.status == CUDNN_STATUS_SUCCESS && row.determinism == CUDNN_DETERMINISTIC &&
           row.memory <= kMostWorkspace)
-        candidates.push_back({static_cast<int>(row.algo), tf32 ? row.mathType : math});
+        candidates.push_back(
+            {static_cast<int>(row.algo), precision == Precision::float32 ? math : row.mathType});
     }
   }
 
@@ -76,9 +90,9 @@ struct Convolutions::Plan {
 Convolutions::Convolutions(cudnnHandle_t cudnn, Allocator& allocator)
     : cudnn_(cudnn), allocator_(allocator) {}
 
-void Convolutions::set_tf32(bool tf32) {
-  if (tf32 != tf32_) plans_.clear();
-  tf32_ = tf32;
+void Convolutions::set_precision(Precision precision) {
+  if (precision != precision_) plans_.clear();
+  precision_ = precision;
 }
 
 Convolutions::~Convolutions() = default;
@@ -90,19 +104,19 @@ Convolutions::Plan& Convolutions::plan(ConvolutionPass pass, const ConvShape& sh
   if (made.describe(shape, name(pass))) {
     switch (pass) {
       case ConvolutionPass::forward:
-        made.rank<cudnnConvolutionFwdAlgoPerf_t>(tf32_, name(pass), [&](auto... arguments) {
+        made.rank<cudnnConvolutionFwdAlgoPerf_t>(precision_, name(pass), [&](auto... arguments) {
           return cudnnGetConvolutionForwardAlgorithm_v7(cudnn_, made.x, made.weight, made.convolution, made.y,
                                                         arguments...);
         });
         break;
       case ConvolutionPass::backward_data:
-        made.rank<cudnnConvolutionBwdDataAlgoPerf_t>(tf32_, name(pass), [&](auto... arguments) {
+        made.rank<cudnnConvolutionBwdDataAlgoPerf_t>(precision_, name(pass), [&](auto... arguments) {
           return cudnnGetConvolutionBackwardDataAlgorithm_v7(cudnn_, made.weight, made.y, made.convolution,
                                                              made.x, arguments...);
         });
         break;
       case ConvolutionPass::backward_weight:
-        made.rank<cudnnConvolutionBwdFilterAlgoPerf_t>(tf32_, name(pass), [&](auto... arguments) {
+        made.rank<cudnnConvolutionBwdFilterAlgoPerf_t>(precision_, name(pass), [&](auto... arguments) {
           return cudnnGetConvolutionBackwardFilterAlgorithm_v7(cudnn_, made.x, made.y, made.convolution,
                                                                made.weight, arguments...);
         });

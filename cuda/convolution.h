@@ -3,6 +3,7 @@
 #include <map>
 #include <string_view>
 
+#include "core/dtype.h"
 #include "cuda/allocator.h"
 #include "cuda/handles.h"
 #include "cuda/kernels/conv2d.h"
@@ -22,8 +23,7 @@ class Convolutions {
   Convolutions(const Convolutions&) = delete;
   Convolutions& operator=(const Convolutions&) = delete;
 
-  // From here on: multiply in 10 bits of mantissa on tensor cores, or in float32.
-  void set_tf32(bool tf32);
+  void set_precision(Precision precision);  // from here on
 
   // forward: (x, weight) to y; backward_data: (dy, weight) to dx; backward_weight: (x, dy) to dweight.
   // Returns false, having done nothing, when cuDNN has no deterministic algorithm for the shape.
@@ -36,7 +36,7 @@ class Convolutions {
 
   cudnnHandle_t cudnn_;
   Allocator& allocator_;
-  bool tf32_ = false;
+  Precision precision_ = Precision::float32;
   std::map<std::pair<ConvolutionPass, kernels::ConvShape>, Plan> plans_;
 };
 

@@ -42,12 +42,10 @@ CudaBackend::CudaBackend()
 }
 
 void CudaBackend::set_precision(Precision precision) {
-  const bool tf32 = precision == Precision::tf32;
-  check(!tf32 || has_tf32(), "[backend] {} has compute capability {}.{}; tf32 needs {}.0", properties_.name,
-        properties_.major, properties_.minor, kTf32Major);
-  check_cublas(cublasSetMathMode(cublas_, tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
-               "backend");
-  convolutions_.set_tf32(tf32);
+  check(precision != Precision::tf32 || has_tf32(),
+        "[backend] {} has compute capability {}.{}; tf32 needs {}.0", properties_.name, properties_.major,
+        properties_.minor, kTf32Major);
+  convolutions_.set_precision(precision);
   precision_ = precision;
 }
 

@@ -12,6 +12,7 @@
 #include "datasets/loader.h"
 #include "training/evaluate.h"
 #include "training/layer_values.h"
+#include "training/loss_scale.h"
 #include "training/paths.h"
 #include "training/shared_weights.h"
 #include "training/weight_average.h"
@@ -90,6 +91,7 @@ class Training {
                              std::stoll(checkpoint_.metadata.at("steps")));
     totals_ = Tensor::from(std::vector<double>{position_.loss, static_cast<double>(position_.correct), 0, 0},
                            {4}, device_);
+    if (backend(device_).precision() != Precision::float16) loss_scale_.reset();
     if (options.ema_decay > 0) {
       average_.emplace(shared_->parameters(), context.model.network, options.ema_decay);
       if (resumed) average_->load_state(with_prefix(checkpoint_.tensors, kAverage));
@@ -173,19 +175,29 @@ class Training {
     do {
       images += add_gradient(batch, batches);
     } while (++batches < options_.accumulate && loader_.next(batch));
-    // With accumulation the gradients are those of a sum over images.
-    const double factor = options_.accumulate == 1 ? 1.0 : static_cast<double>(images);
+    position_.batch += batches;
+    const double factor = loss_factor(images);
+    if (loss_scale_ && !loss_scale_->accept(optimizer_->gradient_norm())) {
+      optimizer_->clear_gradients();
+      return;
+    }
     if (callbacks_.before_update) callbacks_.before_update(factor);
     optimizer_->step(rate, 1 / factor);
     if (average_) average_->update(optimizer_->steps());
-    position_.batch += batches;
     if (callbacks_.after_step) {
       shared_->materialise();
       follow(callbacks_.after_step(optimizer_->steps()));
     }
   }
 
-  // Adds the gradient of the mean loss; with accumulation, of its sum over the images. Returns their number.
+  // What multiplies the mean loss of `images` before its gradient is taken: with accumulation gradients are
+  // those of a sum over images.
+  double loss_factor(int64_t images) const {
+    return (options_.accumulate == 1 ? 1.0 : static_cast<double>(images)) *
+           (loss_scale_ ? loss_scale_->value() : 1.0);
+  }
+
+  // Adds the gradient of the mean loss times loss_factor(). Returns the number of images.
   int64_t add_gradient(const datasets::Batch& batch, int64_t turn) {
     shared_->bind();
     const auto draw = static_cast<uint64_t>(optimizer_->steps() * options_.accumulate + turn);
@@ -194,7 +206,7 @@ class Training {
     auto [loss, correct] = objective_(logits, batch);
     const int64_t images = batch.labels.numel();
     totals_.backend().add_to_totals(loss.value(), correct, images, position_.batch + turn + 1, totals_);
-    if (options_.accumulate > 1) loss = ops::scale(loss, static_cast<double>(images));
+    if (const double factor = loss_factor(images); factor != 1) loss = ops::scale(loss, factor);
     loss.backward();
     position_.images += images;
     return images;
@@ -304,13 +316,14 @@ class Training {
     put(file, optimizer_->state(), kOptimizer);
     if (average_) put(file, average_->state(), kAverage);
     // Doubles travel as JSON numbers, which nlohmann::json writes so that they read back to the same bits.
-    file.metadata["position"] =
-        json{{"epoch", position_.epoch},           {"prepared", position_.prepared},
-             {"batch", position_.batch},           {"images", position_.images},
-             {"correct", position_.correct},       {"loss", position_.loss},
-             {"best_epoch", position_.best_epoch}, {"best_accuracy", position_.best_accuracy},
-             {"history", position_.history}}
-            .dump();
+    json position{{"epoch", position_.epoch},           {"prepared", position_.prepared},
+                  {"batch", position_.batch},           {"images", position_.images},
+                  {"correct", position_.correct},       {"loss", position_.loss},
+                  {"best_epoch", position_.best_epoch}, {"best_accuracy", position_.best_accuracy},
+                  {"history", position_.history}};
+    if (loss_scale_)
+      position["loss_scale"] = {{"value", loss_scale_->value()}, {"steps", loss_scale_->steps()}};
+    file.metadata["position"] = position.dump();
     file.metadata["steps"] = std::to_string(optimizer_->steps());
     write_safetensors(paths::checkpoint(context_.folder), file);
     saved_ = Clock::now();
@@ -330,6 +343,8 @@ class Training {
                    .best_epoch = position.at("best_epoch"),
                    .best_accuracy = position.at("best_accuracy"),
                    .history = position.at("history")};
+      if (const auto scale = position.find("loss_scale"); scale != position.end())
+        loss_scale_->restore(scale->at("value"), scale->at("steps"));
       static_cast<void>(std::stoll(checkpoint_.metadata.at("steps")));
     } catch (const std::exception& error) {
       fail("{}: not a training checkpoint: {}", path.string(), error.what());
@@ -348,6 +363,7 @@ class Training {
   std::optional<SharedWeights> shared_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<WeightAverage> average_;
+  std::optional<LossScale> loss_scale_{std::in_place};  // none unless products round to float16
   Position position_;
   Tensor totals_;          // see Backend::add_to_totals
   TensorFile checkpoint_;  // while resuming

@@ -59,8 +59,9 @@ struct TrainingCallbacks {
 // Where a weight has a codebook its centroids are trained instead, each by the summed gradient of its weights
 // (Han et al., ICLR 2016, section 3.3). Writes metrics.jsonl (a line per epoch) and checkpoint.safetensors
 // into the stage's folder and continues from the latter; with validation images best.safetensors too, the
-// network of the epoch that was best on them since the model last changed. Throws Error when the loss
-// stops being finite (naming epoch and batch), Interrupted on request, after saving.
+// network of the epoch that was best on them since the model last changed. Where the device multiplies in
+// float16 the loss is scaled (training/loss_scale.h). Throws Error when the loss stops being finite (naming
+// epoch and batch), Interrupted on request, after saving.
 void train(StageContext& context, const TrainOptions& options, const TrainingCallbacks& callbacks = {});
 
 }  // namespace espalier

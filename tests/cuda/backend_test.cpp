@@ -1,6 +1,6 @@
 #include "cuda/allocator.h"
 #include "tests/cuda/emulated.h"
-#include "tests/cuda_emulator/tf32.h"
+#include "tests/cuda_emulator/rounding.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -92,14 +92,25 @@ TEST_CASE("a step over many parameters is one kernel, and their addresses are se
     CHECK(identical(weight, Tensor::full(weight.shape(), 0.125)));
 }
 
-TEST_CASE("in tf32 products and convolutions round their factors to 10 bits of mantissa, and only then") {
+float rounded(float value, Precision precision) {
+  switch (precision) {
+    case Precision::float32:
+      return value;
+    case Precision::tf32:
+      return cuda_emulator::to_tf32(value);
+    case Precision::float16:
+      return cuda_emulator::to_float16(value);
+  }
+  return value;
+}
+
+TEST_CASE("products and convolutions round their factors as the precision says, and only so") {
   restart_emulation();
   CHECK(std::make_unique<cuda::CudaBackend>()->precision() == Precision::tf32);
-  const auto run = [](Device device, DType dtype, bool rounded) {
+  const auto run = [](Device device, DType dtype, Precision precision) {
     const auto draw = [&](const Shape& shape, uint64_t seed) {
       std::vector<float> values = random_tensor(shape, seed, DType::float32, Device::cpu).to_vector<float>();
-      if (rounded)
-        for (float& value : values) value = cuda_emulator::to_tf32(value);
+      for (float& value : values) value = rounded(value, precision);
       if (dtype == DType::float32) return Tensor::from(values, shape, device);
       return Tensor::from(std::vector<double>(values.begin(), values.end()), shape, device);
     };
@@ -115,12 +126,11 @@ TEST_CASE("in tf32 products and convolutions round their factors to 10 bits of m
     backend(device).conv2d_backward_weight(x, dy, results[3], {});
     return results;
   };
-  for (Precision precision : {Precision::tf32, Precision::float32, Precision::tf32}) {
+  for (Precision precision : {Precision::tf32, Precision::float32, Precision::float16, Precision::tf32}) {
     emulated_backend().set_precision(precision);
     CHECK(emulated_backend().precision() == precision);
-    const std::vector<Tensor> actual = run(Device::cuda, DType::float32, false);
-    const bool rounded = precision == Precision::tf32;
-    const std::vector<Tensor> expected = run(Device::reference, DType::float64, rounded);
+    const std::vector<Tensor> actual = run(Device::cuda, DType::float32, Precision::float32);
+    const std::vector<Tensor> expected = run(Device::reference, DType::float64, precision);
     for (size_t i = 0; i < actual.size(); ++i) check_close(actual[i], expected[i], 1e-6);
   }
   restart_emulation();
@@ -131,6 +141,8 @@ TEST_CASE("tf32 is refused where the device does not have it, and not the defaul
   CHECK(std::make_unique<cuda::CudaBackend>()->precision() == Precision::float32);
   CHECK_ERROR(emulated_backend().set_precision(Precision::tf32), "compute capability 7.5; tf32 needs 8.0");
   CHECK(emulated_backend().precision() == Precision::float32);
+  emulated_backend().set_precision(Precision::float16);
+  CHECK(emulated_backend().precision() == Precision::float16);
   restart_emulation({.compute_capability = 70});
   CHECK_ERROR(emulated_backend(), "7.5 or newer is due");
   restart_emulation();
@@ -181,7 +193,7 @@ TEST_CASE("a failure of a library names the operation, the library and the statu
   CHECK_ERROR(x.backend().conv2d(x, weight, y, {}), "(CUDNN_STATUS_EXECUTION_FAILED)");
   const Tensor a = Tensor::zeros({3, 3}, DType::float32, Device::cuda);
   Tensor c = a.clone();
-  cuda_emulator::fail_call("cublasSgemm", 1, CUBLAS_STATUS_EXECUTION_FAILED);
+  cuda_emulator::fail_call("cublasGemmEx", 1, CUBLAS_STATUS_EXECUTION_FAILED);
   CHECK_ERROR(a.backend().gemm(a, a, c, {}),
               "[gemm] cublas: the call failed (CUBLAS_STATUS_EXECUTION_FAILED)");
   cuda_emulator::fail_call("cudaLaunchKernel", 1, cudaErrorInvalidConfiguration);

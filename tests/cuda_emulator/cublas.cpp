@@ -6,8 +6,8 @@
 
 #include "tests/cuda_emulator/memory.h"
 #include "tests/cuda_emulator/objects.h"
+#include "tests/cuda_emulator/rounding.h"
 #include "tests/cuda_emulator/stream.h"
-#include "tests/cuda_emulator/tf32.h"
 
 namespace espalier::cuda_emulator {
 namespace {
@@ -40,7 +40,7 @@ struct Gemm {
   int ldc;
   long long stride_a = 0, stride_b = 0, stride_c = 0;
   int count = 1;
-  bool tf32 = false;
+  cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
 };
 
 void check_matrix(const char* name, const float* data, int rows, int columns, int ld, long long stride,
@@ -57,7 +57,10 @@ void check_matrix(const char* name, const float* data, int rows, int columns, in
 }
 
 void multiply(const Gemm& g) {
-  const auto factor = [&g](float x) { return static_cast<double>(g.tf32 ? to_tf32(x) : x); };
+  const auto factor = [&g](float x) -> double {
+    if (g.compute == CUBLAS_COMPUTE_32F_FAST_16F) return to_float16(x);
+    return g.compute == CUBLAS_COMPUTE_32F_FAST_TF32 ? to_tf32(x) : x;
+  };
   for (int batch = 0; batch < g.count; ++batch) {
     const float* const a = g.a + batch * g.stride_a;
     const float* const b = g.b + batch * g.stride_b;
@@ -80,7 +83,8 @@ bool transposed(cublasOperation_t operation) {
 
 void queue(const char* function, cublasHandle_t handle, Gemm g) {
   const Cublas& cublas = *handles.at(handle);
-  g.tf32 = g.tf32 || cublas.math == CUBLAS_TF32_TENSOR_OP_MATH;
+  if (cublas.math == CUBLAS_TF32_TENSOR_OP_MATH && g.compute == CUBLAS_COMPUTE_32F)
+    g.compute = CUBLAS_COMPUTE_32F_FAST_TF32;
   require(g.m >= 0 && g.n >= 0 && g.k >= 0 && g.count >= 0, CUBLAS_STATUS_INVALID_VALUE,
           "m {}, n {}, k {}, {} times; none below 0 was due", g.m, g.n, g.k, g.count);
   check_matrix("A", g.a, g.transpose_a ? g.k : g.m, g.transpose_a ? g.m : g.k, g.lda, g.stride_a, g.count);
@@ -172,13 +176,12 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cubla
   return cublas_call("cublasGemmEx", [&] {
     const bool float32 = type_a == CUDA_R_32F && type_b == CUDA_R_32F && type_c == CUDA_R_32F &&
                          (compute == CUBLAS_COMPUTE_32F || compute == CUBLAS_COMPUTE_32F_FAST_TF32 ||
-                          compute == CUBLAS_COMPUTE_32F_PEDANTIC);
+                          compute == CUBLAS_COMPUTE_32F_FAST_16F || compute == CUBLAS_COMPUTE_32F_PEDANTIC);
     if (!float32) throw Refusal{CUBLAS_STATUS_NOT_SUPPORTED};
     queue("cublasGemmEx", handle,
           {transposed(op_a), transposed(op_b), m, n, k, *static_cast<const float*>(alpha),
            static_cast<const float*>(a), lda, static_cast<const float*>(b), ldb,
-           *static_cast<const float*>(beta), static_cast<float*>(c), ldc, 0, 0, 0, 1,
-           compute == CUBLAS_COMPUTE_32F_FAST_TF32});
+           *static_cast<const float*>(beta), static_cast<float*>(c), ldc, 0, 0, 0, 1, compute});
   });
 }
 

@@ -65,7 +65,9 @@ void write_table(Direction direction, const Geometry& g, size_t workspace, int r
     table[i].time = fits(row) ? row.time : -1.0f;
     table[i].memory = row.workspace;
     table[i].determinism = row.deterministic ? CUDNN_DETERMINISTIC : CUDNN_NON_DETERMINISTIC;
-    table[i].mathType = CUDNN_DEFAULT_MATH;
+    table[i].mathType = g.convolution.math == CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION
+                            ? CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION
+                            : CUDNN_DEFAULT_MATH;
   }
 }
 

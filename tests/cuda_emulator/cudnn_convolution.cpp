@@ -3,7 +3,7 @@
 #include <cstring>
 #include <vector>
 
-#include "tests/cuda_emulator/tf32.h"
+#include "tests/cuda_emulator/rounding.h"
 
 namespace espalier::cuda_emulator {
 
@@ -63,10 +63,11 @@ void for_each_product(const Geometry& g, bool backwards, const Function& f) {
   }
 }
 
-// As documented: float32 is multiplied as TF32 unless the descriptor says FMA.
+// As documented: float32 is multiplied as TF32 unless the descriptor says FMA, or allows the conversion.
 auto factor(const Geometry& g) {
-  return [tf32 = g.convolution.math != CUDNN_FMA_MATH](float x) {
-    return static_cast<double>(tf32 ? to_tf32(x) : x);
+  return [math = g.convolution.math](float x) -> double {
+    if (math == CUDNN_FMA_MATH) return x;
+    return math == CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION ? to_float16(x) : to_tf32(x);
   };
 }
 
