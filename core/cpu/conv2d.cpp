@@ -10,6 +10,26 @@
 namespace espalier::cpu {
 namespace {
 
+void pointwise_forward(const ConvShape& s, const float* x, const Tensor& weight, float* y,
+                       const EpilogueView& epilogue) {
+  const MatrixView kernel{weight.data<float>(), s.in_c, true};
+  const GemmProblem product{.m = s.pixels(),
+                            .n = s.out_c,
+                            .k = s.in_c,
+                            .a = {x, s.in_c},
+                            .b = kernel,
+                            .c = y,
+                            .c_stride = s.out_c,
+                            .epilogue = epilogue};
+  if (s.pixels() == 1) {  // reads the weights once, as they lie
+    gemm_parallel(product);
+    return;
+  }
+  const auto packed =
+      weight.derived<PackedMatrix>(kPacked, [&] { return PackedMatrix(kernel, s.in_c, s.out_c); });
+  gemm_parallel(product, packed.get());
+}
+
 // (out_c, R, S, in_c) to (in_c, R, S, out_c), turned by half a circle.
 void turn_weights(const ConvShape& shape, const float* weight, float* turned) {
   const int64_t taps = shape.kernel_h * shape.kernel_w;
@@ -80,14 +100,7 @@ void CpuBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const 
   float* output = y.data<float>();
   const EpilogueView view = view_of(following);
   if (shape.is_pointwise())
-    gemm_parallel({.m = shape.pixels(),
-                   .n = shape.out_c,
-                   .k = shape.in_c,
-                   .a = {input, shape.in_c},
-                   .b = {kernel, shape.in_c, true},
-                   .c = output,
-                   .c_stride = shape.out_c,
-                   .epilogue = view});
+    pointwise_forward(shape, input, weight, output, view);
   else if (winograd_pays(shape))
     winograd_forward(shape, input, weight, false, output, view);
   else if (pixelwise_fits(shape))

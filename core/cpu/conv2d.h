@@ -9,6 +9,7 @@ namespace espalier::cpu {
 
 // What convolutions derive from their weights (Tensor::derived).
 enum DerivedWeights : int {
+  kPacked,
   kPackedForPatches,
   kWinograd,
   kWinogradTurned,
@@ -26,7 +27,7 @@ struct ConvShape {
   int64_t pixels() const { return batch * out_h * out_w; }
   int64_t depth() const { return kernel_h * kernel_w * group_in; }  // what one output sums
   int64_t weights() const { return out_c * depth(); }
-  // A matrix product of pixels and weights as they lie.
+  // A matrix product of pixels as they lie and weights.
   bool is_pointwise() const;
   bool is_depthwise() const { return group_in == 1 && out_c == groups && groups > 1; }
   // The gradient of the input is itself a convolution, of dy with the weights turned, and not much larger

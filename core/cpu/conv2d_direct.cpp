@@ -53,7 +53,9 @@ int64_t images_per_part(const ConvShape& s) {
 bool direct_fits(const ConvShape& s) {
   // Fewer rows to a product than this leave its sums waiting for one another.
   constexpr int64_t kLeastWidth = 5;
-  return s.groups == 1 && (s.dilation_w == 1 || s.kernel_w == 1) && s.out_w >= kLeastWidth;
+  // Windows that skip pixels leave most of what a strip would copy unread.
+  const bool skips = s.stride_h > s.kernel_h || s.stride_w > s.kernel_w;
+  return s.groups == 1 && !skips && (s.dilation_w == 1 || s.kernel_w == 1) && s.out_w >= kLeastWidth;
 }
 
 void direct_forward(const ConvShape& s, const float* x, const Tensor& weight, float* y,

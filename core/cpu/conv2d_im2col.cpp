@@ -109,6 +109,8 @@ void im2col_forward(const ConvShape& s, const float* x, const Tensor& weight, fl
           gather_patches(s, x, group, begin, end, patches);
           const int64_t column = group * s.group_out, offset = begin * s.out_c + column;
           (*weights)[static_cast<size_t>(group)]->multiply({.m = end - begin,
+                                                            .n = s.group_out,
+                                                            .k = s.depth(),
                                                             .a = {patches, s.depth()},
                                                             .c = y + offset,
                                                             .c_stride = s.out_c,

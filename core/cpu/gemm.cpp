@@ -13,6 +13,8 @@ namespace {
 constexpr int64_t kDepth = 256;
 // Rows of B further apart than this many floats cost a page each; a copy side by side is cheaper.
 constexpr int64_t kNear = 512;
+// Floats of A that stay in L2 beside C and a panel of B.
+constexpr int64_t kCachedFloats = 49152;
 // Floats of a panel at its widest.
 constexpr int64_t kWidest = 32;
 
@@ -53,11 +55,11 @@ ESPALIER_VECTORISED void scale_partial(const float* partial, float beta, float* 
   for (int64_t i = 0; i < count; ++i) c[i] = partial[i] + beta * c[i];
 }
 
-// The product, block of depth by block of depth and panel by panel; `panel_of(k, depth, j, columns, row,
-// panel)` gives the panel of B's rows [k, k + depth) and columns [j, j + columns) and the distance of its
-// rows.
+// The product of A's rows from `row` on, block of depth by block of depth and panel by panel; `panel_of(k,
+// depth, j, columns, row, panel)` gives the panel of B's rows [k, k + depth) and columns [j, j + columns) and
+// the distance of its rows.
 template <typename PanelOf>
-void multiply_panels(const GemmProblem& problem, PanelOf panel_of) {
+void multiply_rows(const GemmProblem& problem, int64_t row, int64_t rows, PanelOf panel_of) {
   const int64_t width = panel_width();
   int64_t k = 0;
   do {
@@ -65,9 +67,10 @@ void multiply_panels(const GemmProblem& problem, PanelOf panel_of) {
     const bool last = k + depth == problem.k;
     for (int64_t j = 0; j < problem.n; j += width) {
       const int64_t columns = std::min(width, problem.n - j);
-      const MatrixView a = problem.a.from(0, k);
+      const int64_t place = row * problem.c_stride + j;
+      const MatrixView a = problem.a.from(row, k);
       const auto [b, b_row] = panel_of(k, depth, j, columns);
-      multiply({.m = problem.m,
+      multiply({.m = rows,
                 .n = columns,
                 .k = depth,
                 .a = a.data,
@@ -75,14 +78,22 @@ void multiply_panels(const GemmProblem& problem, PanelOf panel_of) {
                 .a_depth = a.transposed ? a.stride : 1,
                 .b = b,
                 .b_row = b_row,
-                .c = problem.c + j,
+                .c = problem.c + place,
                 .c_row = problem.c_stride,
                 .alpha = problem.alpha,
                 .beta = k == 0 ? problem.beta : 1.0f,
-                .epilogue = last ? problem.epilogue.from(j, j) : EpilogueView()});
+                .epilogue = last ? problem.epilogue.from(j, place) : EpilogueView()});
     }
     k += depth;
   } while (k < problem.k);
+}
+
+// In blocks of rows that come from L2 for all panels but the first.
+template <typename PanelOf>
+void multiply_panels(const GemmProblem& problem, PanelOf panel_of) {
+  const int64_t rows = std::max<int64_t>(kCachedFloats / std::clamp<int64_t>(problem.k, 1, kDepth), 1);
+  for (int64_t row = 0; row < problem.m; row += rows)
+    multiply_rows(problem, row, std::min(rows, problem.m - row), panel_of);
 }
 
 struct Panel {
@@ -112,7 +123,7 @@ void gemm_serial(const GemmProblem& problem) {
 }
 
 PackedMatrix::PackedMatrix(const MatrixView& b, int64_t k, int64_t n)
-    : k_(k), n_(n), floats_(k * ceil_div(n, panel_width()) * panel_width()) {
+    : n_(n), floats_(k * ceil_div(n, panel_width()) * panel_width()) {
   const int64_t width = panel_width(), padded = ceil_div(n, width) * width;
   const int64_t blocks = ceil_div(k, kDepth), panels = padded / width;
   for_each_chunk(blocks * panels, 1, [&, to = floats_.data()](int64_t index, int64_t, int64_t) {
@@ -124,20 +135,18 @@ PackedMatrix::PackedMatrix(const MatrixView& b, int64_t k, int64_t n)
   });
 }
 
-void PackedMatrix::multiply(const GemmProblem& problem) const {
-  GemmProblem whole = problem;
-  whole.n = n_;
-  whole.k = k_;
+void PackedMatrix::multiply(const GemmProblem& problem, int64_t column) const {
   const int64_t width = panel_width(), padded = ceil_div(n_, width) * width;
-  multiply_panels(whole, [&](int64_t k, int64_t depth, int64_t j, int64_t) -> Panel {
-    return {floats_.data() + k * padded + j * depth, width};
+  multiply_panels(problem, [&](int64_t k, int64_t depth, int64_t j, int64_t) -> Panel {
+    return {floats_.data() + k * padded + (column + j) * depth, width};
   });
 }
 
-void gemm_parallel(const GemmProblem& problem) {
+void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed) {
   if (problem.m == 0 || problem.n == 0) return;
   Tiling tile = tiling_of(problem.m, problem.n, std::max<int64_t>(problem.k, 1));
-  if (!problem.epilogue.is_empty()) tile.k = std::max<int64_t>(problem.k, 1);  // which needs whole sums
+  if (packed != nullptr || !problem.epilogue.is_empty())
+    tile.k = std::max<int64_t>(problem.k, 1);  // which needs whole sums
   const int64_t m_tiles = ceil_div(problem.m, tile.m), n_tiles = ceil_div(problem.n, tile.n);
   const int64_t k_tiles = std::max<int64_t>(1, ceil_div(problem.k, tile.k)), size = problem.m * problem.n;
   // With one tile along k the tiles go straight into C.
@@ -161,7 +170,10 @@ void gemm_parallel(const GemmProblem& problem) {
           part.c_stride = problem.n;
           part.beta = 0.0f;
         }
-        gemm_serial(part);
+        if (packed != nullptr)
+          packed->multiply(part, j);
+        else
+          gemm_serial(part);
       },
       1);
   if (k_tiles == 1) return;

@@ -30,21 +30,22 @@ struct GemmProblem {
   EpilogueView epilogue = {};
 };
 
-// On the calling thread alone.
-void gemm_serial(const GemmProblem& problem);
-// In tiles that depend on (m, n, k) alone, over the threads.
-void gemm_parallel(const GemmProblem& problem);
-
 // op(B), k by n, arranged once for many products.
 class PackedMatrix {
  public:
   PackedMatrix(const MatrixView& b, int64_t k, int64_t n);
-  // gemm_serial with problem.n, .k and .b replaced by the packed matrix's.
-  void multiply(const GemmProblem& problem) const;
+  // On the calling thread alone: as gemm_serial with the packed matrix's columns from `column` on, a multiple
+  // of panel_width(), in place of problem.b. REQUIRES: problem.k is the packed matrix's.
+  void multiply(const GemmProblem& problem, int64_t column = 0) const;
 
  private:
-  int64_t k_, n_;
+  int64_t n_;
   Workspace<float> floats_;
 };
+
+// On the calling thread alone.
+void gemm_serial(const GemmProblem& problem);
+// In tiles that depend on (m, n, k) alone, over the threads. `packed`, where there is one, is the whole of B.
+void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed = nullptr);
 
 }  // namespace espalier::cpu

@@ -69,16 +69,27 @@ HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, int64_t column,
   }
 
   float* c = g.c + row * g.c_row + column;
-  const bool plain = g.alpha == 1.0f && g.beta == 0.0f && g.epilogue.is_empty() && lanes == width;
+  const bool plain = g.alpha == 1.0f && g.epilogue.is_empty() && lanes == width;
+  if (plain && g.beta == 1.0f) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kTileRows; ++i)
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) {
+        float* to = c + i * g.c_row + v * width;
+        hn::StoreU(hn::Add(sums[i][v], hn::LoadU(d, to)), d, to);
+      }
+    return;
+  }
+  const bool direct = plain && g.beta == 0.0f;
   constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(d));
   HWY_ALIGN float staged[kTileRows * kVectors * kWidth];
-  float* to = plain ? c : staged;
-  const int64_t to_row = plain ? g.c_row : kVectors * width;
+  float* to = direct ? c : staged;
+  const int64_t to_row = direct ? g.c_row : kVectors * width;
 #pragma GCC unroll 16
   for (int i = 0; i < kTileRows; ++i)
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[i][v], d, to + i * to_row + v * width);
-  if (plain) return;
+  if (direct) return;
   for (int v = 0; v < kVectors; ++v) {
     if (v + 1 == kVectors && lanes < width)
       write_sums<true>(staged + v * width, to_row, kTileRows, g, row, column + v * width, lanes);
@@ -97,21 +108,31 @@ constexpr std::array<Tile, sizeof...(kIndices)> tiles(std::index_sequence<kIndic
 constexpr auto kOneVector = tiles<1>(std::make_index_sequence<kRows[0]>());
 constexpr auto kTwoVectors = tiles<2>(std::make_index_sequence<kRows[1]>());
 
-void multiply(const GemmBlock& block) {
-  const int64_t width = vector_width();
-  for (int64_t column = 0; column < block.n; column += 2 * width) {
-    const float* b = block.b + column / (2 * width) * block.b_panel;
-    const int64_t left = std::min(block.n - column, 2 * width);
-    const bool wide = left > width;
-    // Tiles as equal as can be: a thin one would wait for its sums.
-    const int64_t tiles = (block.m + kRows[wide] - 1) / kRows[wide];
-    for (int64_t tile = 0; tile < tiles; ++tile) {
-      const int64_t row = tile * block.m / tiles, end = (tile + 1) * block.m / tiles;
-      const auto index = static_cast<size_t>(end - row - 1);
-      const Tile multiply_rows = wide ? kTwoVectors[index] : kOneVector[index];
-      multiply_rows(block, row, column, b, wide ? left - width : left);
-    }
+// Rows [begin, end) of the panel of C at `column`.
+HWY_INLINE void multiply_panel(const GemmBlock& block, int64_t begin, int64_t end, int64_t column) {
+  const int64_t width = vector_width(), rows = end - begin;
+  const float* b = block.b + column / (2 * width) * block.b_panel;
+  const int64_t left = std::min(block.n - column, 2 * width);
+  const bool wide = left > width;
+  // Tiles as equal as can be: a thin one would wait for its sums.
+  const int64_t tiles = (rows + kRows[wide] - 1) / kRows[wide];
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t row = begin + tile * rows / tiles, next = begin + (tile + 1) * rows / tiles;
+    const auto index = static_cast<size_t>(next - row - 1);
+    const Tile multiply_rows = wide ? kTwoVectors[index] : kOneVector[index];
+    multiply_rows(block, row, column, b, wide ? left - width : left);
   }
+}
+
+void multiply(const GemmBlock& block) {
+  // Where all of B stays in L1, C is written row by row, as it lies.
+  constexpr int64_t kCached = 4096;
+  const int64_t panel = 2 * vector_width();
+  const bool cached = block.n > panel && block.k * block.segments * block.n <= kCached;
+  const int64_t strips = cached ? std::max<int64_t>(1, (block.m + kRows[1] - 1) / kRows[1]) : 1;
+  for (int64_t strip = 0; strip < strips; ++strip)
+    for (int64_t column = 0; column < block.n; column += panel)
+      multiply_panel(block, strip * block.m / strips, (strip + 1) * block.m / strips, column);
 }
 
 int64_t panel_width() {
