@@ -146,7 +146,7 @@ void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed) {
   if (problem.m == 0 || problem.n == 0) return;
   Tiling tile = tiling_of(problem.m, problem.n, std::max<int64_t>(problem.k, 1));
   if (packed != nullptr || !problem.epilogue.is_empty())
-    tile.k = std::max<int64_t>(problem.k, 1);  // which needs whole sums
+    tile.k = std::max<int64_t>(problem.k, 1);  // which go with whole sums
   const int64_t m_tiles = ceil_div(problem.m, tile.m), n_tiles = ceil_div(problem.n, tile.n);
   const int64_t k_tiles = std::max<int64_t>(1, ceil_div(problem.k, tile.k)), size = problem.m * problem.n;
   // With one tile along k the tiles go straight into C.
