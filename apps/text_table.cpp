@@ -59,7 +59,7 @@ std::string TextTable::markdown() const {
   const auto line = [&](const std::vector<std::string>& cells) {
     result += "|";
     for (size_t column = 0; column < cells.size(); ++column)
-      result += " " + padded(cells[column], width[column], column == 0) + " |";
+      result += fmt::format(" {} |", padded(cells[column], width[column], column == 0));
     result += "\n";
   };
   line(header_);
@@ -75,7 +75,7 @@ std::string TextTable::markdown() const {
 std::string grouped(int64_t number) {
   std::string digits = std::to_string(number);
   for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3)
-    digits.insert(static_cast<size_t>(at), ",");
+    digits.insert(static_cast<size_t>(at), 1, ',');
   return digits;
 }
 

@@ -122,10 +122,10 @@ Page render(const PruningTable& table, const std::vector<json>& summaries) {
     ours.add({std::string(row.network), std::string(row.setting), pruned.seeds(), before, pruned.accuracies(),
               lost, paper, difference, share("flops"), share("parameters"), share("bytes"), faster(pruned)});
   }
-  return Page()
-      .title(std::string(table.title))
-      .paragraph(std::string(table.introduction))
-      .table(published_rows(table))
+  Page page;
+  page.title(std::string(table.title)).paragraph(std::string(table.introduction));
+  if (!table.published.empty()) page.table(published_rows(table));
+  return page
       .paragraph(
           "Ours: test accuracy at the end of the recipe, the mean over the seeds (each in brackets); "
           "unpruned is the same network trained with nothing pruned, for as many epochs unless said "
