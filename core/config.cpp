@@ -14,8 +14,6 @@
 namespace espalier {
 namespace {
 
-constexpr uint64_t kMaxRecipeBytes = uint64_t{1} << 20;
-
 std::string describe(const toml::node& node) {
   if (node.is_table()) return "a table";
   if (node.is_array_of_tables()) return "an array of tables";

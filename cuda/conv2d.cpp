@@ -38,7 +38,7 @@ void CudaBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const
   const kernels::ConvShape shape = conv_shape(x.shape(), weight.shape(), y.shape(), options);
   const float *input = x.data<float>(), *kernel = weight.data<float>();
   float* output = y.data<float>();
-  if (!convolutions_.run(ConvolutionPass::forward, shape, input, kernel, output))
+  if (!convolutions_.run(ConvolutionPass::forward, precision_, shape, input, kernel, output))
     check_cuda(kernels::conv2d(shape, input, kernel, output, stream_), "conv2d");
   if (!following.is_empty()) epilogue(y, following, y);
 }
@@ -49,7 +49,7 @@ void CudaBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, T
   const kernels::ConvShape shape = conv_shape(dx.shape(), weight.shape(), dy.shape(), options);
   const float *gradient = dy.data<float>(), *kernel = weight.data<float>();
   float* input_gradient = dx.data<float>();
-  if (!convolutions_.run(ConvolutionPass::backward_data, shape, gradient, kernel, input_gradient))
+  if (!convolutions_.run(ConvolutionPass::backward_data, precision_, shape, gradient, kernel, input_gradient))
     check_cuda(kernels::conv2d_backward_data(shape, gradient, kernel, input_gradient, stream_),
                "conv2d_backward_data");
   if (addend.defined()) binary(BinaryOp::add, dx, addend, dx);
@@ -61,7 +61,9 @@ void CudaBackend::conv2d_backward_weight(const Tensor& x, const Tensor& dy, Tens
   const kernels::ConvShape shape = conv_shape(x.shape(), dweight.shape(), dy.shape(), options);
   const float *input = x.data<float>(), *gradient = dy.data<float>();
   float* kernel_gradient = dweight.data<float>();
-  if (convolutions_.run(ConvolutionPass::backward_weight, shape, input, gradient, kernel_gradient)) return;
+  if (convolutions_.run(ConvolutionPass::backward_weight, precision_, shape, input, gradient,
+                        kernel_gradient))
+    return;
   check_cuda(kernels::conv2d_backward_weight(shape, input, gradient, kernel_gradient, stream_),
              "conv2d_backward_weight");
 }

@@ -90,33 +90,28 @@ struct Convolutions::Plan {
 Convolutions::Convolutions(cudnnHandle_t cudnn, Allocator& allocator)
     : cudnn_(cudnn), allocator_(allocator) {}
 
-void Convolutions::set_precision(Precision precision) {
-  if (precision != precision_) plans_.clear();
-  precision_ = precision;
-}
-
 Convolutions::~Convolutions() = default;
 
-Convolutions::Plan& Convolutions::plan(ConvolutionPass pass, const ConvShape& shape) {
-  const auto key = std::pair(pass, shape);
+Convolutions::Plan& Convolutions::plan(const Key& key) {
+  const auto& [pass, precision, shape] = key;
   if (const auto found = plans_.find(key); found != plans_.end()) return found->second;
   Plan made;
   if (made.describe(shape, name(pass))) {
     switch (pass) {
       case ConvolutionPass::forward:
-        made.rank<cudnnConvolutionFwdAlgoPerf_t>(precision_, name(pass), [&](auto... arguments) {
+        made.rank<cudnnConvolutionFwdAlgoPerf_t>(precision, name(pass), [&](auto... arguments) {
           return cudnnGetConvolutionForwardAlgorithm_v7(cudnn_, made.x, made.weight, made.convolution, made.y,
                                                         arguments...);
         });
         break;
       case ConvolutionPass::backward_data:
-        made.rank<cudnnConvolutionBwdDataAlgoPerf_t>(precision_, name(pass), [&](auto... arguments) {
+        made.rank<cudnnConvolutionBwdDataAlgoPerf_t>(precision, name(pass), [&](auto... arguments) {
           return cudnnGetConvolutionBackwardDataAlgorithm_v7(cudnn_, made.weight, made.y, made.convolution,
                                                              made.x, arguments...);
         });
         break;
       case ConvolutionPass::backward_weight:
-        made.rank<cudnnConvolutionBwdFilterAlgoPerf_t>(precision_, name(pass), [&](auto... arguments) {
+        made.rank<cudnnConvolutionBwdFilterAlgoPerf_t>(precision, name(pass), [&](auto... arguments) {
           return cudnnGetConvolutionBackwardFilterAlgorithm_v7(cudnn_, made.x, made.y, made.convolution,
                                                                made.weight, arguments...);
         });
@@ -126,9 +121,9 @@ Convolutions::Plan& Convolutions::plan(ConvolutionPass pass, const ConvShape& sh
   return plans_.emplace(key, std::move(made)).first->second;
 }
 
-bool Convolutions::run(ConvolutionPass pass, const ConvShape& shape, const float* first, const float* second,
-                       float* result) {
-  Plan& p = plan(pass, shape);
+bool Convolutions::run(ConvolutionPass pass, Precision precision, const ConvShape& shape, const float* first,
+                       const float* second, float* result) {
+  Plan& p = plan({pass, precision, shape});
   // One way to run an algorithm; workspace_bytes asks what it needs.
   const auto workspace_bytes = [&](int algorithm, size_t* bytes) {
     switch (pass) {

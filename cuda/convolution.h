@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string_view>
+#include <tuple>
 
 #include "core/dtype.h"
 #include "cuda/allocator.h"
@@ -23,21 +24,19 @@ class Convolutions {
   Convolutions(const Convolutions&) = delete;
   Convolutions& operator=(const Convolutions&) = delete;
 
-  void set_precision(Precision precision);  // from here on
-
   // forward: (x, weight) to y; backward_data: (dy, weight) to dx; backward_weight: (x, dy) to dweight.
   // Returns false, having done nothing, when cuDNN has no deterministic algorithm for the shape.
-  bool run(ConvolutionPass pass, const kernels::ConvShape& shape, const float* first, const float* second,
-           float* result);
+  bool run(ConvolutionPass pass, Precision precision, const kernels::ConvShape& shape, const float* first,
+           const float* second, float* result);
 
  private:
   struct Plan;
-  Plan& plan(ConvolutionPass pass, const kernels::ConvShape& shape);
+  using Key = std::tuple<ConvolutionPass, Precision, kernels::ConvShape>;
+  Plan& plan(const Key& key);
 
   cudnnHandle_t cudnn_;
   Allocator& allocator_;
-  Precision precision_ = Precision::float32;
-  std::map<std::pair<ConvolutionPass, kernels::ConvShape>, Plan> plans_;
+  std::map<Key, Plan> plans_;
 };
 
 }  // namespace espalier::cuda

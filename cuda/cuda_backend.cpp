@@ -45,7 +45,6 @@ void CudaBackend::set_precision(Precision precision) {
   check(precision != Precision::tf32 || has_tf32(),
         "[backend] {} has compute capability {}.{}; tf32 needs {}.0", properties_.name, properties_.major,
         properties_.minor, kTf32Major);
-  convolutions_.set_precision(precision);
   precision_ = precision;
 }
 

@@ -11,8 +11,6 @@
 namespace espalier::datasets {
 namespace {
 
-constexpr size_t kMostNamed = 10;
-
 class ImageFiles final : public Dataset {
  public:
   ImageFiles(ImageFolder folder, ImageFilesOptions options)

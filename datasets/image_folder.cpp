@@ -14,7 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMostBytes = uint64_t{4} << 30;
-constexpr size_t kMostNotes = 10;
 
 bool is_image(const fs::path& path) {
   std::string extension = path.extension().string();
@@ -164,7 +163,7 @@ void note_failures(const std::vector<std::string>& failures, bool strict, std::v
   for (const std::string& failure : failures) {
     if (failure.empty()) continue;
     check(!strict, "{}", failure);
-    if (++failed <= kMostNotes) notes.push_back("left out: " + failure);
+    if (++failed <= kMostNamed) notes.push_back("left out: " + failure);
   }
   if (failed > 0)
     notes.push_back(fmt::format("{} of {} images cannot be read and are left out", failed, failures.size()));

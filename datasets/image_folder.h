@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -9,6 +10,8 @@
 #include "datasets/memory.h"
 
 namespace espalier::datasets {
+
+constexpr size_t kMostNamed = 10;  // of the images that cannot be read
 
 // A folder of one folder per class, as ImageNet's train/ is laid out.
 struct ImageFolder {
@@ -35,14 +38,14 @@ bool has_image_folders(const std::filesystem::path& root);
 ImageFolders list_image_folders(const std::filesystem::path& root);
 
 // Decodes all images, on all cores; they must be of one size and at most 4 GiB in all. Images that cannot be
-// read are left out and named in `notes` (the first ten; the rest are counted), or an Error when `strict`.
-// Leaves the normalisation empty.
+// read are left out and named in `notes` (the first kMostNamed; the rest are counted), or an Error when
+// `strict`. Leaves the normalisation empty.
 MemoryImages decode_images(const ImageFolder& folder, bool strict, std::vector<std::string>& notes);
 
 // Does work(i) for each i below `count`, on all cores. Returns what each threw, empty for success.
 std::vector<std::string> try_each(size_t count, const std::function<void(size_t)>& work);
-// Says in `notes` which images are left out (the first ten) and how many, or throws the first failure as an
-// Error when `strict`.
+// Says in `notes` which images are left out (the first kMostNamed) and how many, or throws the first failure
+// as an Error when `strict`.
 void note_failures(const std::vector<std::string>& failures, bool strict, std::vector<std::string>& notes);
 
 }  // namespace espalier::datasets

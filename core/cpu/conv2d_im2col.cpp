@@ -11,14 +11,14 @@
 namespace espalier::cpu {
 namespace {
 
-// Patches of one block: 192 KiB, which with the block's output stays in L2; more where fewer than
-// kLeastPixels would be left, since every block's GEMM packs all weights anew.
-constexpr int64_t kBlockFloats = 49152, kLeastPixels = 128;
+// Patches of one block take kCachedFloats; more where fewer pixels than this would be left, since every
+// block's GEMM packs all weights anew.
+constexpr int64_t kLeastPixels = 128;
 
 // Output pixels, counted through all images, that make a block. Large problems have at least 16 blocks.
 int64_t block_pixels(const ConvShape& shape, int64_t pixels) {
   const int64_t cached =
-      std::clamp<int64_t>(kBlockFloats / std::max<int64_t>(shape.depth(), 1), kLeastPixels, 1024) / 16 * 16;
+      std::clamp<int64_t>(kCachedFloats / std::max<int64_t>(shape.depth(), 1), kLeastPixels, 1024) / 16 * 16;
   return std::min(cached, std::max<int64_t>(64, ceil_div(ceil_div(pixels, 16), 16) * 16));
 }
 

@@ -13,8 +13,6 @@ namespace {
 constexpr int64_t kDepth = 256;
 // Rows of B further apart than this many floats cost a page each; a copy side by side is cheaper.
 constexpr int64_t kNear = 512;
-// Floats of A that stay in L2 beside C and a panel of B.
-constexpr int64_t kCachedFloats = 49152;
 // Floats of a panel at its widest.
 constexpr int64_t kWidest = 32;
 

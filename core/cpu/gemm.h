@@ -19,6 +19,9 @@ struct MatrixView {
   }
 };
 
+// Floats of A, 192 KiB, that stay in L2 beside C and a panel of B.
+constexpr int64_t kCachedFloats = 49152;
+
 // C = alpha op(A) op(B) + beta C, with op(A) m by k and op(B) k by n, then the epilogue. beta 0 does not read
 // C.
 struct GemmProblem {

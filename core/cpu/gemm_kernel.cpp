@@ -108,11 +108,15 @@ constexpr std::array<Tile, sizeof...(kIndices)> tiles(std::index_sequence<kIndic
 constexpr auto kOneVector = tiles<1>(std::make_index_sequence<kRows[0]>());
 constexpr auto kTwoVectors = tiles<2>(std::make_index_sequence<kRows[1]>());
 
+int64_t panel_width() {
+  return 2 * vector_width();
+}
+
 // Rows [begin, end) of the panel of C at `column`.
 HWY_INLINE void multiply_panel(const GemmBlock& block, int64_t begin, int64_t end, int64_t column) {
   const int64_t width = vector_width(), rows = end - begin;
-  const float* b = block.b + column / (2 * width) * block.b_panel;
-  const int64_t left = std::min(block.n - column, 2 * width);
+  const float* b = block.b + column / panel_width() * block.b_panel;
+  const int64_t left = std::min(block.n - column, panel_width());
   const bool wide = left > width;
   // Tiles as equal as can be: a thin one would wait for its sums.
   const int64_t tiles = (rows + kRows[wide] - 1) / kRows[wide];
@@ -127,16 +131,11 @@ HWY_INLINE void multiply_panel(const GemmBlock& block, int64_t begin, int64_t en
 void multiply(const GemmBlock& block) {
   // Where all of B stays in L1, C is written row by row, as it lies.
   constexpr int64_t kCached = 4096;
-  const int64_t panel = 2 * vector_width();
-  const bool cached = block.n > panel && block.k * block.segments * block.n <= kCached;
-  const int64_t strips = cached ? std::max<int64_t>(1, (block.m + kRows[1] - 1) / kRows[1]) : 1;
+  const bool cached = block.n > panel_width() && block.k * block.segments * block.n <= kCached;
+  const int64_t strips = cached ? (block.m + kRows[1] - 1) / kRows[1] : 1;
   for (int64_t strip = 0; strip < strips; ++strip)
-    for (int64_t column = 0; column < block.n; column += panel)
+    for (int64_t column = 0; column < block.n; column += panel_width())
       multiply_panel(block, strip * block.m / strips, (strip + 1) * block.m / strips, column);
-}
-
-int64_t panel_width() {
-  return 2 * vector_width();
 }
 
 #if HWY_TARGET != HWY_SCALAR

@@ -8,7 +8,6 @@
 namespace espalier {
 namespace {
 
-constexpr uint64_t kMaxBytes = uint64_t{1} << 20;
 constexpr int kMaxDepth = 32;  // of dotted keys, and of arrays and inline tables within each other
 
 // toml++ bounds the nesting of values but not of dotted keys, and destroys tables recursively: half a million
@@ -55,8 +54,8 @@ void check_depth(std::string_view text, const std::string& origin) {
 }  // namespace
 
 toml::table parse_toml(std::string_view text, const std::string& origin) {
-  check(text.size() <= kMaxBytes, "{}: has {} bytes; a recipe has at most {}", origin, text.size(),
-        kMaxBytes);
+  check(text.size() <= kMaxRecipeBytes, "{}: has {} bytes; a recipe has at most {}", origin, text.size(),
+        kMaxRecipeBytes);
   check_depth(text, origin);
   try {
     return toml::parse(text, origin);

@@ -18,6 +18,8 @@ struct ModelOptions {
 // `channels` times `width`, rounded to the nearest and at least 1.
 int scaled(int channels, double width);
 
+constexpr int kExpansion = 4;  // of a bottleneck's last convolution
+
 // A convolution padded by half its kernel.
 struct Conv {
   int channels;

@@ -5,8 +5,6 @@
 namespace espalier::layers {
 namespace {
 
-constexpr int kBottleneckExpansion = 4;
-
 int blocks_per_stage(int depth) {
   check(depth >= 11 && depth % 9 == 2, "[model] a pre-activation ResNet of depth {}; expected 9 n + 2",
         depth);
@@ -41,7 +39,7 @@ PreResNetWidths preresnet_widths(int depth, double width) {
   PreResNetWidths widths{.stem = scaled(16, width)};
   for (size_t stage = 0; stage < widths.stages.size(); ++stage) {
     const int channels = scaled(16 << stage, width);
-    widths.stages[stage] = kBottleneckExpansion * channels;
+    widths.stages[stage] = kExpansion * channels;
     widths.blocks.insert(widths.blocks.end(), static_cast<size_t>(blocks_per_stage(depth)),
                          {.selection = {}, .inner = {channels, channels}});
   }

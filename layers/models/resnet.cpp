@@ -7,8 +7,6 @@
 namespace espalier::layers {
 namespace {
 
-constexpr int kExpansion = 4;  // of a bottleneck's last convolution
-
 std::array<int, 4> blocks_of(int depth) {
   switch (depth) {
     case 18:

@@ -1,5 +1,4 @@
 #include <cmath>
-#include <sstream>
 
 #include "core/io/json.h"
 #include "core/io/safetensors.h"
@@ -42,8 +41,7 @@ Checkpoint checkpoint(const std::filesystem::path& folder) {
 
 std::vector<double> losses(const StageRun& run) {  // of every epoch
   std::vector<double> result;
-  std::istringstream lines(run.file(paths::metrics(run.folder)));
-  for (std::string line; std::getline(lines, line);) result.push_back(parse_json(line).at("loss"));
+  for (const auto& line : run.metric_lines()) result.push_back(line.at("loss"));
   return result;
 }
 

@@ -1,5 +1,4 @@
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "core/random.h"
 #include "layers/models.h"
@@ -54,9 +53,7 @@ Trained trained(layers::Network network, std::shared_ptr<const datasets::Dataset
     train(context, options, {.before_epoch = prune});
   });
   Trained result;
-  std::istringstream text(read_text(paths::metrics(run.folder)));
-  for (std::string line; std::getline(text, line);)
-    result.losses.push_back(nlohmann::json::parse(line).at("loss").get<double>());
+  for (const auto& line : run.metric_lines()) result.losses.push_back(line.at("loss"));
   for (const auto& [name, tensor] : run.model.network.state()) result.state[name] = tensor.to(Device::cpu);
   for (const auto& [name, mask] : run.model.masks) result.masks[name] = mask.to(Device::cpu);
   return result;

@@ -14,7 +14,6 @@ namespace {
 
 struct Cublas {
   cudaStream_t stream = nullptr;
-  cublasMath_t math = CUBLAS_DEFAULT_MATH;
   void* workspace = nullptr;
   size_t workspace_bytes = 0;
 };
@@ -81,10 +80,8 @@ bool transposed(cublasOperation_t operation) {
   return operation != CUBLAS_OP_N;
 }
 
-void queue(const char* function, cublasHandle_t handle, Gemm g) {
+void queue(const char* function, cublasHandle_t handle, const Gemm& g) {
   const Cublas& cublas = *handles.at(handle);
-  if (cublas.math == CUBLAS_TF32_TENSOR_OP_MATH && g.compute == CUBLAS_COMPUTE_32F)
-    g.compute = CUBLAS_COMPUTE_32F_FAST_TF32;
   require(g.m >= 0 && g.n >= 0 && g.k >= 0 && g.count >= 0, CUBLAS_STATUS_INVALID_VALUE,
           "m {}, n {}, k {}, {} times; none below 0 was due", g.m, g.n, g.k, g.count);
   check_matrix("A", g.a, g.transpose_a ? g.k : g.m, g.transpose_a ? g.m : g.k, g.lda, g.stride_a, g.count);
@@ -129,14 +126,6 @@ cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
 
 cublasStatus_t cublasGetStream_v2(cublasHandle_t handle, cudaStream_t* stream) {
   return cublas_call("cublasGetStream", [&] { *stream = handles.at(handle)->stream; });
-}
-
-cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode) {
-  return cublas_call("cublasSetMathMode", [&] { handles.at(handle)->math = mode; });
-}
-
-cublasStatus_t cublasGetMathMode(cublasHandle_t handle, cublasMath_t* mode) {
-  return cublas_call("cublasGetMathMode", [&] { *mode = handles.at(handle)->math; });
 }
 
 cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void* workspace, size_t bytes) {

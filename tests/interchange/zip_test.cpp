@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "interchange/checkpoint.h"
+#include "tests/support/bytes.h"
 #include "tests/support/catch.h"
 
 namespace espalier::interchange {
@@ -57,13 +58,9 @@ std::string archive(std::vector<std::pair<std::string, std::string>> contents,
   return bytes;
 }
 
-std::span<const std::byte> as_span(const std::string& bytes) {
-  return std::as_bytes(std::span(bytes));
-}
-
 TEST_CASE("the files of an archive are found by name and read") {
   const std::string bytes = archive({{"a", "first"}, {"b/c", ""}});
-  const ZipArchive zip(as_span(bytes));
+  const ZipArchive zip(test::bytes_of(bytes));
   CHECK(zip.names() == std::vector<std::string>{"a", "b/c"});
   CHECK(zip.read("a").size() == 5);
   CHECK(zip.read("b/c").empty());
@@ -73,7 +70,7 @@ TEST_CASE("the files of an archive are found by name and read") {
 TEST_CASE("each fault of an archive is an error of its own") {
   const auto open = [](const std::function<void(File&)>& damage) {
     const std::string bytes = archive({{"a", "first"}, {"b", "second"}}, damage);
-    const ZipArchive zip(as_span(bytes));
+    const ZipArchive zip(test::bytes_of(bytes));
     static_cast<void>(zip.read("a"));
   };
   CHECK_ERROR(open([](File& file) { file.crc ^= 1; }), "[zip] 'a' has CRC-32");
@@ -101,7 +98,7 @@ TEST_CASE("each fault of an archive is an error of its own") {
 
 TEST_CASE("an archive without its end, or whose directory is elsewhere, is an error") {
   const std::string bytes = archive({{"a", "first"}});
-  const auto open = [](const std::string& text) { ZipArchive zip(as_span(text)); };
+  const auto open = [](const std::string& text) { ZipArchive zip(test::bytes_of(text)); };
   CHECK_ERROR(open(bytes.substr(0, bytes.size() - 22)), "[zip]");
   std::string elsewhere = bytes;
   elsewhere[bytes.size() - 6] = 3;  // the directory's place
@@ -115,7 +112,7 @@ Checkpoint decode_npy(const std::string& header, size_t bytes, const std::string
   put(npy, header.size(), 2);
   npy += header + std::string(bytes, '\0');
   const std::string file = archive({{name, npy}});
-  return decode_checkpoint(as_span(file), "a.npz");
+  return decode_checkpoint(test::bytes_of(file), "a.npz");
 }
 
 TEST_CASE("each fault of an .npz is an error of its own") {

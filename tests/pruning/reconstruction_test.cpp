@@ -133,8 +133,7 @@ TEST_CASE("a branch makes up for what the other branch of its sum has lost by no
   const Samples samples = random_samples(network, 100);
   const Tensor before = answers(network, samples);
   Network original = copy_of(network);
-  Tensor& bias = network.parameter("other.bias").variable.value();
-  bias.copy_from(Tensor::from(std::vector<float>{5, -3, 2}, {3}));
+  set(network, "other.bias", {5, -3, 2});
   const ChannelGraph graph(network);
   const Reconstruction made =
       reconstruct(original, network, graph, graph.group("first"), 3, samples, 1000, 1);

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,12 @@ class StageRun final : public Reporter {
     metrics = context.metrics;
   }
   std::string file(const std::filesystem::path& path) const { return read_text(path); }
+  std::vector<nlohmann::json> metric_lines() const {  // one per epoch
+    std::vector<nlohmann::json> result;
+    std::istringstream text(file(paths::metrics(folder)));
+    for (std::string line; std::getline(text, line);) result.push_back(nlohmann::json::parse(line));
+    return result;
+  }
 
   Model model;
   datasets::Split data;

@@ -78,11 +78,8 @@ TEST_CASE("a training with an average ends with it and validates it") {
   TrainOptions options{.epochs = 2, .batch_size = 20, .ema_decay = 0.9};
   StageRun run(small_model(), data, folder.path());
   run([&](StageContext& context) { train(context, options); });
-  std::istringstream lines(run.file(paths::metrics(run.folder)));
-  std::string last;
-  for (std::string line; std::getline(lines, line);) last = line;
   const Evaluation now = evaluate(run.model.network, data.test, Device::cpu);
-  CHECK(json::parse(last).at("validation_loss").get<double>() == now.loss);
+  CHECK(run.metric_lines().back().at("validation_loss").get<double>() == now.loss);
   const TemporaryFolder other;
   options.ema_decay = 0;
   StageRun plain(small_model(), data, other.path());
@@ -167,9 +164,7 @@ TEST_CASE("keep = best ends with the epoch that was best on validation") {
   StageRun run(plain_model(), data, folder.path());
   run([&](StageContext& context) { train(context, options); });
   std::vector<double> accuracies;
-  std::istringstream lines(run.file(paths::metrics(run.folder)));
-  for (std::string line; std::getline(lines, line);)
-    accuracies.push_back(json::parse(line).at("validation_accuracy"));
+  for (const json& line : run.metric_lines()) accuracies.push_back(line.at("validation_accuracy"));
   REQUIRE(accuracies.size() == 4);
   const double best = *std::ranges::max_element(accuracies);
   CHECK(best > accuracies.back());

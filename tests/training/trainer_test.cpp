@@ -16,13 +16,6 @@ namespace {
 
 using nlohmann::json;
 
-std::vector<json> metric_lines(const StageRun& run) {
-  std::vector<json> lines;
-  std::istringstream text(read_text(paths::metrics(run.folder)));
-  for (std::string line; std::getline(text, line);) lines.push_back(json::parse(line));
-  return lines;
-}
-
 // fc1 keeps half of its weights, fc2 shares eight values and is pruned too.
 Model constrained_model() {
   Model model = small_model();
@@ -65,7 +58,7 @@ TEST_CASE("training learns to tell the synthetic digits apart") {
   options.schedule.learning_rate = 0.02;
   run([&](StageContext& context) { train(context, options); });
   CHECK(evaluate(run.model.network, run.data.test, Device::cpu).accuracy() > 0.9);
-  const auto lines = metric_lines(run);
+  const auto lines = run.metric_lines();
   REQUIRE(lines.size() == 2);
   CHECK(lines[1].at("loss").get<double>() < lines[0].at("loss").get<double>());
   CHECK(run.last.batch == run.last.batches);
@@ -106,7 +99,7 @@ TEST_CASE("ten steps of LeNet-300-100 lose what PyTorch's lose") {
     options.optimizer = {.kind = kind, .momentum = 0.9, .weight_decay = 5e-3};
     options.schedule.learning_rate = kind == "sgd" ? 0.1 : 1e-3;
     run([&](StageContext& context) { train(context, options); });
-    const auto lines = metric_lines(run);
+    const auto lines = run.metric_lines();
     REQUIRE(lines.size() == golden.at(kind).size());
     for (size_t step = 0; step < lines.size(); ++step) {
       INFO("step " << step);
@@ -243,7 +236,7 @@ TEST_CASE("metrics give the rate that an epoch's last step took and the validati
   TrainOptions options{.epochs = 3, .batch_size = 50};
   options.schedule = {.kind = "step", .learning_rate = 0.01, .gamma = 0.1, .step_epochs = 1};
   run([&](StageContext& context) { train(context, options); });
-  const auto lines = metric_lines(run);
+  const auto lines = run.metric_lines();
   REQUIRE(lines.size() == 3);
   for (size_t i = 0; i < 3; ++i) {
     CHECK(lines[i].at("epoch") == i + 1);
