@@ -60,6 +60,10 @@ void add_run(CLI::App& program, CommonOptions& common) {
       ->check(assignment_fault);
   app->add_flag("--resume", options->resume,
                 "continue the run in the folder, to the same bits as if it had never stopped");
+  app->add_flag(
+      "!--no-replay", options->replay_steps,
+      "ask a CUDA device for each operation of each training step, instead of recording a step as a "
+      "graph and replaying it; the results are the same");
   auto trace = std::make_shared<std::string>();
   auto by_layer = std::make_shared<bool>(false);
   app->add_flag(

@@ -177,7 +177,8 @@ class Pipeline {
                          .number = number,
                          .folder = path,
                          .reporter = console_,
-                         .interrupted = interrupted_};
+                         .interrupted = interrupted_,
+                         .replay_steps = options_.replay_steps};
     stage.stage->run(context);
     context.metrics["seconds"] =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

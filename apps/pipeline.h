@@ -19,6 +19,7 @@ struct RunOptions {
   std::filesystem::path data_dir;
   Device device = Device::cpu;
   bool resume = false;
+  bool replay_steps = true;  // see StageContext
 };
 
 // Runs a recipe's stages into `out` and returns what it wrote to summary.json. A finished stage is skipped

@@ -34,6 +34,10 @@ void Backend::set_precision(Precision precision) {
         name(device()), name(precision));
 }
 
+std::unique_ptr<Recording> Backend::record(const std::function<void()>&) {
+  missing("record", device());
+}
+
 void Backend::fill(Tensor&, double) {
   missing("fill", device());
 }

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -44,6 +46,14 @@ struct MaskedGradient {
   const Tensor* mask = nullptr;
 };
 
+// Work of a device that can be asked for again, all at once.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  // Asks for it, as if each of its operations were called again with the tensors of then.
+  virtual void replay() = 0;
+};
+
 // What runs inside a training step, on one device. Callers (core/ops, core/optim) check arguments and infer
 // shapes; a kernel gets valid, contiguous tensors of its own device. Floating tensors are float32
 // (Device::reference also takes float64, all floating arguments of one call alike). Outputs are allocated by
@@ -73,6 +83,14 @@ class Backend {
   virtual void upload(void* destination, const void* source, size_t bytes) {
     copy_from_host(destination, source, bytes);
   }
+
+  // Where asking for an operation can take longer than the operation: what `work` asks for is not done but
+  // recorded. Memory that is allocated meanwhile serves nothing else as long as the recording lives, which is
+  // not longer than the backend. Throws what `work` throws, and Error when it copies to or from the host or
+  // waits for the device. REQUIRES: can_record(); what `work` asks for was asked for before with tensors of
+  // these shapes.
+  virtual bool can_record() const { return false; }
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& work);
 
   // Elementwise; y may be x (or a, or b).
   virtual void fill(Tensor& y, double value);  // any dtype

@@ -13,13 +13,19 @@ struct SizeClass {
   size_t index, bytes;
 };
 
+// The class of that index. REQUIRES: 8 <= index < kCount - 8.
+inline SizeClass size_class_at(size_t index) {
+  const size_t base = size_t{1} << index / 4;
+  return {index, base + (index % 4 + 1) * (base / 4)};
+}
+
 // REQUIRES: bytes < 2^62.
 inline SizeClass size_class_of(size_t bytes, size_t smallest = 64) {
   bytes = std::max(bytes, smallest);
   const int exponent = std::bit_width(bytes - 1) - 1;  // 2^exponent < bytes <= 2^(exponent + 1)
   const size_t base = size_t{1} << exponent, quarter = base / 4;
   const size_t steps = (bytes - base + quarter - 1) / quarter;
-  return {static_cast<size_t>(exponent) * 4 + steps - 1, base + steps * quarter};
+  return size_class_at(static_cast<size_t>(exponent) * 4 + steps - 1);
 }
 
 }  // namespace espalier

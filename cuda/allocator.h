@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "core/size_class.h"
@@ -27,9 +28,20 @@ class Allocator {
   // Gives the kept blocks back to the device.
   void trim() noexcept;
 
+  // Blocks set apart. Between enter() and leave() what is allocated comes from the pool, which takes what it
+  // lacks of the kept blocks or of the device; when it is freed it goes back to the pool and serves nobody
+  // else, until the pool is dissolved. A pool that was entered lives until it is dissolved.
+  using Blocks = std::array<std::vector<void*>, SizeClass::kCount>;  // by size class
+  struct Pool {
+    Blocks free;
+  };
+  void enter(Pool& pool);
+  void leave() noexcept;
+  void dissolve(Pool& pool) noexcept;
+
   struct Statistics {
     size_t used = 0;     // bytes of blocks that have an owner
-    size_t kept = 0;     // bytes of freed blocks
+    size_t kept = 0;     // bytes of freed blocks, pools' left out
     size_t highest = 0;  // the most that was ever used
     size_t requests = 0;
     size_t device_requests = 0;  // those that no kept block served
@@ -38,9 +50,15 @@ class Allocator {
 
  private:
   void* allocate_on_device(size_t bytes);
+  // Each under the lock.
+  void* take_kept(const SizeClass& size);  // null: there is none
+  void* hand_out(void* block, const SizeClass& size);
+  void keep(void* block, const SizeClass& size) noexcept;
 
   mutable std::mutex mutex_;
-  std::array<std::vector<void*>, SizeClass::kCount> free_;  // by size class
+  Blocks free_;
+  Pool* entered_ = nullptr;
+  std::unordered_map<void*, Pool*> pool_of_;  // of the blocks that are a pool's
   Statistics statistics_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "cuda/recording.h"
 #include "cuda/status.h"
 
 namespace espalier::cuda {
@@ -83,6 +84,10 @@ void CudaBackend::reserve_uploads() {
 
 void CudaBackend::upload(void* destination, const void* source, size_t bytes) {
   uploads_.upload(destination, source, bytes);
+}
+
+std::unique_ptr<Recording> CudaBackend::record(const std::function<void()>& work) {
+  return std::make_unique<GraphRecording>(stream_, allocator_, work);
 }
 
 void CudaBackend::wait(std::string_view operation) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include "core/backend.h"
 #include "cuda/allocator.h"
@@ -38,6 +41,9 @@ class CudaBackend final : public Backend {
   void synchronize() override;
   void reserve_uploads() override;
   void upload(void* destination, const void* source, size_t bytes) override;
+
+  bool can_record() const override { return true; }
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override;
 
   void fill(Tensor& y, double value) override;
   void axpby(double alpha, const Tensor& x, double beta, Tensor& y) override;

@@ -28,6 +28,8 @@ class Handle {
 
 using Stream = Handle<cudaStream_t, cudaStreamDestroy>;
 using Event = Handle<cudaEvent_t, cudaEventDestroy>;
+using Graph = Handle<cudaGraph_t, cudaGraphDestroy>;
+using GraphExecution = Handle<cudaGraphExec_t, cudaGraphExecDestroy>;
 using PinnedMemory = Handle<void*, cudaFreeHost>;
 using CublasHandle = Handle<cublasHandle_t, cublasDestroy>;
 using CudnnHandle = Handle<cudnnHandle_t, cudnnDestroy>;

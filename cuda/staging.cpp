@@ -8,6 +8,10 @@ namespace espalier::cuda {
 Staging::Staging(cudaStream_t stream) : stream_(stream) {}
 
 void Staging::copy_from_host(void* destination, const void* source, size_t bytes) {
+  // A recorded copy would read the buffer when it is replayed, whatever is in it then.
+  cudaStreamCaptureStatus recording = cudaStreamCaptureStatusNone;
+  check_cuda(cudaStreamIsCapturing(stream_, &recording), "copy_from_host");
+  check(recording == cudaStreamCaptureStatusNone, "[copy_from_host] not while work is recorded");
   auto* to = static_cast<char*>(destination);
   const auto* from = static_cast<const char*>(source);
   while (bytes > 0) {

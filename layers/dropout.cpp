@@ -16,6 +16,7 @@ class Dropout final : public Layer {
     return ops::dropout(inputs[0], probability_,
                         RandomStream(context.seed, "dropout/" + name(), context.step).key());
   }
+  bool is_random() const override { return probability_ > 0; }
 
  private:
   double probability_;

@@ -55,6 +55,8 @@ class Layer {
   // with channel_flow().
   virtual void restrict(nlohmann::json& /*attributes*/, const KeptChannels& /*kept*/) const {}
   virtual Variable forward(std::span<const Variable> inputs, const ForwardContext& context) = 0;
+  // Whether forward() draws anew at every step of a training.
+  virtual bool is_random() const { return false; }
 
   // A layer that takes a tail can do what follows it before its output goes to memory.
   virtual bool takes_tail() const { return false; }

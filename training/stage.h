@@ -46,6 +46,7 @@ struct StageContext {
   std::filesystem::path folder;  // the stage's own, existing
   Reporter& reporter;
   const std::atomic<bool>& interrupted;               // set: save and throw Interrupted
+  bool replay_steps = true;                           // where the device can: see PassRecorder
   nlohmann::json metrics = nlohmann::json::object();  // what the stage adds to its row of the report
 
   uint64_t stage_seed() const;

@@ -1,5 +1,6 @@
 #include "training/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "training/evaluate.h"
 #include "training/layer_values.h"
 #include "training/loss_scale.h"
+#include "training/pass_recorder.h"
 #include "training/paths.h"
 #include "training/shared_weights.h"
 #include "training/weight_average.h"
@@ -134,10 +136,24 @@ class Training {
     shared_.emplace(context_.model);
     optimizer_ = make_optimizer(optimizer_options(), shared_->parameters());
     optimizer_->set_masks(trained_masks());
+    recorder_.reset();
+    if (steps_repeat())
+      recorder_.emplace(
+          device_, [this](const auto& batch, double factor) { return pass(batch, factor, 0); },
+          shared_->parameters());
+  }
+
+  // Whether every step asks the device for the same work, where that can be recorded.
+  bool steps_repeat() const {
+    return context_.replay_steps && backend(device_).can_record() && options_.accumulate == 1 &&
+           options_.mixup == 0 && !profile::on() &&
+           std::ranges::none_of(context_.model.network.nodes(),
+                                [](const auto& node) { return node.layer->is_random(); });
   }
 
   // Brings what stands beside the model into line with it.
   void follow(const ModelChange& change) {
+    if (recorder_ && (change.constraints || change.restrict_tensors)) recorder_->forget();
     if (change.restrict_tensors) {
       const auto state = change.restrict_optimizer_state(optimizer_->state());
       const int64_t steps = optimizer_->steps();
@@ -199,17 +215,24 @@ class Training {
 
   // Adds the gradient of the mean loss times loss_factor(). Returns the number of images.
   int64_t add_gradient(const datasets::Batch& batch, int64_t turn) {
+    const int64_t images = batch.labels.numel();
+    const double factor = loss_factor(images);
+    const auto [loss, correct] = recorder_ ? recorder_->run(batch, factor) : pass(batch, factor, turn);
+    totals_.backend().add_to_totals(loss, correct, images, position_.batch + turn + 1, totals_);
+    position_.images += images;
+    return images;
+  }
+
+  PassRecorder::Result pass(const datasets::Batch& batch, double factor, int64_t turn) {
     shared_->bind();
     const auto draw = static_cast<uint64_t>(optimizer_->steps() * options_.accumulate + turn);
     const Variable logits = context_.model.network.forward(
         Variable(batch.images), {.training = true, .seed = context_.stage_seed(), .step = draw});
     auto [loss, correct] = objective_(logits, batch);
-    const int64_t images = batch.labels.numel();
-    totals_.backend().add_to_totals(loss.value(), correct, images, position_.batch + turn + 1, totals_);
-    if (const double factor = loss_factor(images); factor != 1) loss = ops::scale(loss, factor);
+    const Tensor value = loss.value();
+    if (factor != 1) loss = ops::scale(loss, factor);
     loss.backward();
-    position_.images += images;
-    return images;
+    return {value, correct};
   }
 
   // The losses and correct answers of the epoch are summed on the device; only who reads them waits for it.
@@ -234,6 +257,7 @@ class Training {
   }
 
   void finish_epoch() {
+    if (recorder_) recorder_->forget();  // its memory serves what comes between the epochs
     read_totals();
     const double images = static_cast<double>(position_.images);
     json line = {{"stage", context_.number},
@@ -362,6 +386,7 @@ class Training {
   datasets::Loader loader_;
   std::optional<SharedWeights> shared_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::optional<PassRecorder> recorder_;  // none unless steps_repeat()
   std::optional<WeightAverage> average_;
   std::optional<LossScale> loss_scale_{std::in_place};  // none unless products round to float16
   Position position_;

@@ -11,10 +11,13 @@ namespace {
 // What a training leaves: its parameters and statistics, on the CPU.
 using State = std::map<std::string, Tensor>;
 
+constexpr double kDropout = 0.2;
+
 // Trains a network with convolution, batch norm, dropout, linear layers and a mask on batches of four images,
-// writing a checkpoint after every step; continues where one stands in the folder.
-State train_in(const std::filesystem::path& folder, int64_t steps) {
-  Model model = small_model();
+// writing a checkpoint after every step; continues where one stands in the folder. Without dropout the second
+// step is recorded and replayed from then on.
+State train_in(const std::filesystem::path& folder, int64_t steps, double dropout) {
+  Model model = small_model(1, dropout);
   const Shape shape = model.network.parameter("fc1.weight").shape;
   const State start = model.network.state();
   model.network.load_state(start, Device::cuda, "test");
@@ -32,12 +35,12 @@ State train_in(const std::filesystem::path& folder, int64_t steps) {
 // then has left nothing on the device, nor a fault. `calls` becomes the calls that were made.
 std::optional<State> train_failing(const std::filesystem::path& folder, int64_t steps,
                                    const std::function<void()>& plan, const char* function = nullptr,
-                                   int* calls = nullptr) {
+                                   int* calls = nullptr, double dropout = kDropout) {
   restart_emulation();
   plan();
   std::optional<State> result;
   try {
-    result = train_in(folder, steps);
+    result = train_in(folder, steps, dropout);
   } catch (const Error&) {
   }
   if (calls != nullptr)
@@ -85,23 +88,26 @@ void check_same(const State& actual, const State& expected) {
 
 constexpr int64_t kSteps = 4;
 
-State undisturbed(const char* function, int& calls) {
+State undisturbed(const char* function, int& calls, double dropout = kDropout) {
   const TemporaryFolder folder;
   return train_failing(
-             folder.path(), kSteps, [] {}, function, &calls)
+             folder.path(), kSteps, [] {}, function, &calls, dropout)
       .value();
 }
 
 // One failure per training, at every `stride`th call, and then on from its checkpoint without any.
-void check_resumes(const char* function, void (*fail)(int nth), int stride) {
+void check_resumes(const char* function, void (*fail)(int nth), int stride, double dropout = kDropout) {
   int calls = 0, from_checkpoints = 0;
-  const State expected = undisturbed(function, calls);
+  const State expected = undisturbed(function, calls, dropout);
   for (int nth = 1; nth <= calls; nth += stride) {
     INFO("call " << nth << " of " << calls);
     const TemporaryFolder folder;
-    REQUIRE_FALSE(train_failing(folder.path(), kSteps, [&] { fail(nth); }).has_value());
+    const auto train = [&](const std::function<void()>& plan) {
+      return train_failing(folder.path(), kSteps, plan, nullptr, nullptr, dropout);
+    };
+    REQUIRE_FALSE(train([&] { fail(nth); }).has_value());
     from_checkpoints += std::filesystem::exists(paths::checkpoint(folder.path()));
-    check_same(train_failing(folder.path(), kSteps, [] {}).value(), expected);
+    check_same(train([] {}).value(), expected);
   }
   CHECK(from_checkpoints > 0);
 }
@@ -122,6 +128,25 @@ TEST_CASE("a training in which a library call failed resumes from its checkpoint
   check_resumes(nullptr, fail_any_call, 97);
 }
 
+TEST_CASE("a training whose recording or replay failed resumes from its checkpoint to the same bits") {
+  check_resumes("cudaMalloc", fail_allocation, 7, 0);
+  check_resumes(nullptr, fail_any_call, 61, 0);
+}
+
+TEST_CASE("a failure of any call about graphs is an error that leaks nothing") {
+  for (const char* function : {"cudaStreamBeginCapture", "cudaStreamEndCapture", "cudaStreamIsCapturing",
+                               "cudaGraphInstantiateWithFlags", "cudaGraphLaunch"}) {
+    INFO(function);
+    const TemporaryFolder folder;
+    int calls = 0;
+    CHECK_FALSE(train_failing(
+                    folder.path(), kSteps, [&] { cuda_emulator::fail_call(function, 1, cudaErrorUnknown); },
+                    function, &calls, 0)
+                    .has_value());
+    CHECK(calls > 0);
+  }
+}
+
 TEST_CASE("a training that fails again and again comes from checkpoint to checkpoint to the same bits") {
   int calls = 0;
   const State expected = undisturbed(nullptr, calls);
@@ -138,7 +163,7 @@ TEST_CASE("memory that is short for a moment is found by giving back what is kep
   const TemporaryFolder folder;
   restart_emulation();
   cuda_emulator::fail_allocation(20);
-  CHECK_NOTHROW(train_in(folder.path(), 1));
+  CHECK_NOTHROW(train_in(folder.path(), 1, kDropout));
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ std::vector<std::string> take_faults() {
 void reset(const Options& options) {
   const std::lock_guard lock(mutex());
   forget_streams();
+  forget_graphs();
   forget_cublas();
   forget_cudnn();
   forget_memory();
@@ -71,6 +72,7 @@ Live live() {
           .pinned = pinned_allocations(),
           .streams = live_streams(),
           .events = live_events(),
+          .graphs = live_graphs(),
           .handles = live_cublas_handles() + live_cudnn_handles(),
           .descriptors = live_cudnn_descriptors()};
 }
@@ -82,6 +84,7 @@ std::string to_string(const Live& live) {
   append(text, live.pinned, "page-locked allocation");
   append(text, live.streams, "stream");
   append(text, live.events, "event");
+  append(text, live.graphs, "graph");
   append(text, live.handles, "library handle");
   append(text, live.descriptors, "descriptor");
   return text.empty() ? "nothing" : text;

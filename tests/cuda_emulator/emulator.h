@@ -36,6 +36,7 @@ struct Live {
   size_t pinned = 0;       // allocations of page-locked host memory
   size_t streams = 0;
   size_t events = 0;
+  size_t graphs = 0;       // executable ones too
   size_t handles = 0;      // of cuBLAS and cuDNN
   size_t descriptors = 0;  // of cuDNN
   bool operator==(const Live&) const = default;

@@ -33,6 +33,10 @@ const char* name_of(cudaError_t error) {
     ESPALIER_NAME(cudaErrorNotReady);
     ESPALIER_NAME(cudaErrorIllegalAddress);
     ESPALIER_NAME(cudaErrorLaunchFailure);
+    ESPALIER_NAME(cudaErrorStreamCaptureUnsupported);
+    ESPALIER_NAME(cudaErrorStreamCaptureInvalidated);
+    ESPALIER_NAME(cudaErrorStreamCaptureIsolation);
+    ESPALIER_NAME(cudaErrorCapturedEvent);
     ESPALIER_NAME(cudaErrorUnknown);
 #undef ESPALIER_NAME
     default:
@@ -67,6 +71,9 @@ void copy(const char* name, void* to, const void* from, size_t bytes, cudaMemcpy
   kind = direction(to, from, bytes, kind);
   if (kind == cudaMemcpyHostToHost) wait = true;
   if (kind == cudaMemcpyDeviceToHost && space_of(to) == Space::host) wait = true;
+  // Captured, a copy reads and writes at every launch what is pageable now.
+  if (wait || space_of(from) == Space::host)
+    require_no_capture(*stream_at(stream, cudaErrorInvalidResourceHandle));
   Point point;
   if (kind == cudaMemcpyHostToDevice && space_of(from) == Space::host) {
     const auto* first = static_cast<const std::byte*>(from);

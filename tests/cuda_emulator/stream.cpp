@@ -55,6 +55,7 @@ void run_early() {
 }
 
 void record(Event& event, cudaStream_t stream) {
+  event.capture = stream_at(stream, cudaErrorInvalidResourceHandle)->capture;
   auto time = std::make_shared<std::chrono::steady_clock::time_point>();
   event.time = time;
   event.recorded = enqueue(stream, "cudaEventRecord", [time] { *time = std::chrono::steady_clock::now(); });
@@ -66,6 +67,11 @@ bool finished(const Point& point) {
 
 void synchronize(const Point& point) {
   if (!finished(point)) run_until(point);
+}
+
+void require_not_captured(const Event& event) {
+  require(event.capture == nullptr, cudaErrorCapturedEvent,
+          "the event was last recorded in a captured stream");
 }
 
 }  // namespace
@@ -81,6 +87,10 @@ std::shared_ptr<Stream> stream_at(cudaStream_t handle, int invalid) {
 
 Point enqueue(cudaStream_t handle, std::string name, std::function<void()> run) {
   const auto stream = stream_at(handle, cudaErrorInvalidResourceHandle);
+  if (stream->capture != nullptr) {
+    stream->capture->work.emplace_back(std::move(name), std::move(run));
+    return {};
+  }
   Work work{++numbers, std::move(stream->awaited), std::move(name), std::move(run)};
   stream->awaited.clear();
   if (stream == null_stream) {
@@ -98,6 +108,7 @@ Point enqueue(cudaStream_t handle, std::string name, std::function<void()> run) 
 }
 
 void run_until(const Point& point) {
+  require(point.stream != nullptr, cudaErrorStreamCaptureUnsupported, "waits for work that is only captured");
   const DeviceAccess access;
   advance(point);
 }
@@ -105,6 +116,12 @@ void run_until(const Point& point) {
 void run_everything() {
   synchronize({null_stream, null_stream->last});
   for (const auto& [handle, stream] : streams) synchronize({stream, stream->last});
+}
+
+void require_no_capture(Stream& stream) {
+  if (stream.capture == nullptr) return;
+  stream.capture->valid = false;
+  throw Misuse(cudaErrorStreamCaptureUnsupported, "not while the stream is captured");
 }
 
 cudaError_t sticky_error() {
@@ -160,6 +177,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return runtime_call("cudaStreamSynchronize", [&] {
     const auto object = stream_at(stream, cudaErrorInvalidResourceHandle);
+    require_no_capture(*object);
     for (const Point& point : object->awaited) synchronize(point);
     synchronize({object, object->last});
   });
@@ -169,6 +187,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   return runtime_call("cudaStreamQuery", [&] {
     const auto object = stream_at(stream, cudaErrorInvalidResourceHandle);
+    require_no_capture(*object);
     const Point point{object, object->last};
     if (finished(point)) return;
     run_until(point);
@@ -180,6 +199,9 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   return runtime_call("cudaStreamWaitEvent", [&] {
     require(flags == 0, cudaErrorInvalidValue, "flags {}; 0 was due", flags);
     const auto object = stream_at(stream, cudaErrorInvalidResourceHandle);
+    require(object->capture == events.at(event)->capture, cudaErrorStreamCaptureIsolation,
+            "one of the stream and the event is captured, or each elsewhere");
+    if (object->capture != nullptr) return;
     const Point& point = events.at(event)->recorded;
     if (!finished(point)) object->awaited.push_back(point);
   });
@@ -202,11 +224,15 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return runtime_call("cudaEventSynchronize", [&] { synchronize(events.at(event)->recorded); });
+  return runtime_call("cudaEventSynchronize", [&] {
+    require_not_captured(*events.at(event));
+    synchronize(events.at(event)->recorded);
+  });
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   return runtime_call("cudaEventQuery", [&] {
+    require_not_captured(*events.at(event));
     const Point point = events.at(event)->recorded;
     if (finished(point)) return;
     run_until(point);
@@ -230,5 +256,8 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
 }
 
 cudaError_t cudaDeviceSynchronize() {
-  return runtime_call("cudaDeviceSynchronize", [] { run_everything(); });
+  return runtime_call("cudaDeviceSynchronize", [] {
+    for (const auto& [handle, stream] : streams) require_no_capture(*stream);
+    run_everything();
+  });
 }

@@ -1,0 +1,53 @@
+#include "cuda/recording.h"
+
+#include <exception>
+
+#include "cuda/status.h"
+
+namespace espalier::cuda {
+
+GraphRecording::GraphRecording(cudaStream_t stream, Allocator& allocator, const std::function<void()>& work)
+    : stream_(stream), allocator_(allocator) {
+  allocator_.enter(pool_);
+  try {
+    record(work);
+    allocator_.leave();
+  } catch (...) {
+    allocator_.leave();
+    allocator_.dissolve(pool_);
+    throw;
+  }
+}
+
+void GraphRecording::record(const std::function<void()>& work) {
+  // Relaxed: the allocator may ask the device for memory meanwhile, as that is not the stream's work.
+  check_cuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "record");
+  std::exception_ptr failure;
+  try {
+    work();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  cudaGraph_t captured = nullptr;
+  const cudaError_t status = cudaStreamEndCapture(stream_, &captured);
+  const Graph graph(captured);
+  if (failure) {
+    if (status != cudaSuccess) cudaGetLastError();  // the failure told of it
+    std::rethrow_exception(failure);
+  }
+  check_cuda(status, "record");
+  cudaGraphExec_t execution = nullptr;
+  check_cuda(cudaGraphInstantiateWithFlags(&execution, graph, 0), "record");
+  execution_ = GraphExecution(execution);
+}
+
+// The blocks go to others, whose work comes after this on the stream.
+GraphRecording::~GraphRecording() {
+  allocator_.dissolve(pool_);
+}
+
+void GraphRecording::replay() {
+  check_cuda(cudaGraphLaunch(execution_, stream_), "replay");
+}
+
+}  // namespace espalier::cuda
