@@ -67,8 +67,9 @@ bool ConvShape::is_pointwise() const {
 }
 
 bool ConvShape::turns() const {
-  return stride_h == 1 && stride_w == 1 && groups == 1 && pad_h <= dilation_h * (kernel_h - 1) &&
-         pad_w <= dilation_w * (kernel_w - 1) && 4 * in_h * in_w <= 5 * out_h * out_w;
+  return stride_h == 1 && stride_w == 1 && (groups == 1 || is_depthwise()) &&
+         pad_h <= dilation_h * (kernel_h - 1) && pad_w <= dilation_w * (kernel_w - 1) &&
+         4 * in_h * in_w <= 5 * out_h * out_w;
 }
 
 ConvShape ConvShape::turned() const {
@@ -96,7 +97,7 @@ void sum_parts(const float* partial, int64_t parts, int64_t size, float* to) {
 void CpuBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const Conv2dOptions& options,
                         const Epilogue& following) {
   const ConvShape shape(x.shape(), weight.shape(), y.shape(), options);
-  const float *input = x.data<float>(), *kernel = weight.data<float>();
+  const float* input = x.data<float>();
   float* output = y.data<float>();
   const EpilogueView view = view_of(following);
   if (shape.is_pointwise())
@@ -107,12 +108,10 @@ void CpuBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const 
     pixelwise_forward(shape, input, weight, output, view);
   else if (direct_fits(shape))
     direct_forward(shape, input, weight, output, view);
-  else if (!shape.is_depthwise())
+  else if (shape.is_depthwise())
+    depthwise_forward(shape, input, weight.data<float>(), output, view);
+  else
     im2col_forward(shape, input, weight, output, view);
-  else {
-    depthwise_forward(shape, input, kernel, output);
-    if (!following.is_empty()) epilogue(y, following, y);
-  }
 }
 
 void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Tensor& dx,
@@ -136,13 +135,14 @@ void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Te
     pixelwise_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
   } else if (direct_fits(shape)) {
     direct_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
-  } else if (shape.turns() && !shape.is_depthwise()) {
+  } else if (shape.is_depthwise()) {
+    depthwise_backward_data(shape, gradient, kernel, input_gradient, view_of(sum).residual);
+  } else if (shape.turns()) {
     Tensor turned({shape.in_c, shape.kernel_h, shape.kernel_w, shape.out_c}, DType::float32);
     turn_weights(shape, kernel, turned.data<float>());
     im2col_forward(shape.turned(), gradient, turned, input_gradient, view_of(sum));
   } else {
-    const auto backward_data = shape.is_depthwise() ? depthwise_backward_data : im2col_backward_data;
-    backward_data(shape, gradient, kernel, input_gradient);
+    im2col_backward_data(shape, gradient, kernel, input_gradient);
     if (addend.defined()) binary(BinaryOp::add, dx, addend, dx);
   }
 }

@@ -73,8 +73,10 @@ void pixelwise_backward_data(const ConvShape& shape, const float* dy, const Tens
 void pixelwise_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
 
 // Direct loops over channels. REQUIRES: shape.is_depthwise().
-void depthwise_forward(const ConvShape& shape, const float* x, const float* weight, float* y);
-void depthwise_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx);
+void depthwise_forward(const ConvShape& shape, const float* x, const float* weight, float* y,
+                       const EpilogueView& epilogue);
+void depthwise_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx,
+                             const float* addend);
 void depthwise_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
 
 // to[i] = the sum over parts, in their order, of partial[part * size + i]; `to` may be `partial`.

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/cpu/conv2d.h"
+#include "core/cpu/depthwise_kernel.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/workspace.h"
 
@@ -48,41 +49,62 @@ int64_t rows_per_chunk(const ConvShape& s) {
   return std::max<int64_t>(1, kChunk / std::max<int64_t>(1, s.out_w * s.out_c * s.kernel_h * s.kernel_w));
 }
 
-}  // namespace
-
-void depthwise_forward(const ConvShape& s, const float* x, const float* weight, float* y) {
+// `taps` are (kernel_h, kernel_w, channels).
+void convolve(const ConvShape& s, const float* x, const float* taps, float* y, const EpilogueView& epilogue) {
   const int64_t channels = s.in_c, row_size = s.out_w * channels;
-  Workspace<float> taps(s.weights());
-  transpose(weight, channels, s.kernel_h * s.kernel_w, taps.data());
-  const float* kernel = taps.data();
   for_each_chunk(s.batch * s.out_h, rows_per_chunk(s), [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      float* to = y + row * row_size;
-      std::fill(to, to + row_size, 0.0f);
-      for (int64_t r = 0; r < s.kernel_h; ++r) {
-        const int64_t h = row % s.out_h * s.stride_h - s.pad_h + r * s.dilation_h;
-        if (h < 0 || h >= s.in_h) continue;
-        const float* line = x + (row / s.out_h * s.in_h + h) * s.in_w * channels;
-        for (int64_t t = 0; t < s.kernel_w; ++t) {
-          const Columns columns(s, t);
-          add_products(line + columns.input * channels, s.stride_w * channels,
-                       kernel + (r * s.kernel_w + t) * channels, to + columns.begin * channels, channels,
-                       columns.end - columns.begin, channels);
-        }
-      }
+      // The window's rows [first, last) lie in the image.
+      const int64_t top = row % s.out_h * s.stride_h - s.pad_h;
+      const int64_t first = top < 0 ? std::min(s.kernel_h, ceil_div(-top, s.dilation_h)) : 0;
+      const int64_t last =
+          top >= s.in_h ? first : std::clamp((s.in_h - 1 - top) / s.dilation_h + 1, first, s.kernel_h);
+      depthwise_row({.channels = channels,
+                     .out_w = s.out_w,
+                     .in_w = s.in_w,
+                     .kernel_w = s.kernel_w,
+                     .stride = s.stride_w,
+                     .dilation = s.dilation_w,
+                     .pad = s.pad_w,
+                     .rows = last - first,
+                     .x = x + (row / s.out_h * s.in_h + top + first * s.dilation_h) * s.in_w * channels,
+                     .x_row = s.dilation_h * s.in_w * channels,
+                     .taps = taps + first * s.kernel_w * channels,
+                     .y = y + row * row_size,
+                     .epilogue = epilogue.from(0, row * row_size)});
     }
   });
 }
 
-void depthwise_backward_data(const ConvShape& s, const float* dy, const float* weight, float* dx) {
-  const int64_t channels = s.in_c, row_size = s.in_w * channels;
+}  // namespace
+
+void depthwise_forward(const ConvShape& s, const float* x, const float* weight, float* y,
+                       const EpilogueView& epilogue) {
   Workspace<float> taps(s.weights());
-  transpose(weight, channels, s.kernel_h * s.kernel_w, taps.data());
+  transpose(weight, s.in_c, s.kernel_h * s.kernel_w, taps.data());
+  convolve(s, x, taps.data(), y, epilogue);
+}
+
+void depthwise_backward_data(const ConvShape& s, const float* dy, const float* weight, float* dx,
+                             const float* addend) {
+  const int64_t channels = s.in_c, row_size = s.in_w * channels, window = s.kernel_h * s.kernel_w;
+  Workspace<float> taps(s.weights());
+  transpose(weight, channels, window, taps.data());
+  if (s.turns()) {
+    Workspace<float> turned(s.weights());
+    for (int64_t tap = 0; tap < window; ++tap)
+      std::copy_n(taps.data() + (window - 1 - tap) * channels, channels, turned.data() + tap * channels);
+    convolve(s.turned(), dy, turned.data(), dx, {.residual = addend});
+    return;
+  }
   const float* kernel = taps.data();
   for_each_chunk(s.batch * s.in_h, rows_per_chunk(s), [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       float* to = dx + row * row_size;
-      std::fill(to, to + row_size, 0.0f);
+      if (addend != nullptr)
+        std::copy_n(addend + row * row_size, row_size, to);
+      else
+        std::fill_n(to, row_size, 0.0f);
       for (int64_t r = 0; r < s.kernel_h; ++r) {
         const int64_t shifted = row % s.in_h + s.pad_h - r * s.dilation_h, p = shifted / s.stride_h;
         if (shifted < 0 || shifted % s.stride_h != 0 || p >= s.out_h) continue;
