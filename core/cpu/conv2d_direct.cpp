@@ -13,6 +13,8 @@ namespace {
 
 // Multiply-accumulates that make a task worth a thread's while.
 constexpr double kTaskProducts = 1 << 20;
+// Floats of weights that stay in L1 beside what they are multiplied with.
+constexpr int64_t kNearFloats = 4096;
 
 // Some rows of an image with the zeros around it that the windows reach.
 struct Strip {
@@ -72,6 +74,8 @@ void direct_forward(const ConvShape& s, const float* x, const Tensor& weight, fl
   const double row_products = static_cast<double>(s.out_w * s.weights());
   const int64_t rows = std::clamp<int64_t>(static_cast<int64_t>(kTaskProducts / row_products), 1, s.out_h);
   const int64_t tasks = ceil_div(s.out_h, rows);
+  // Weights that do not fit in L1 come there panel by panel, each for all rows of a task.
+  const int64_t columns = s.weights() > kNearFloats ? width : s.out_c;
   ThreadBuffers buffers(Strip(s, 0, rows).floats());
   for_each_chunk(
       s.batch * tasks, 1,
@@ -80,23 +84,24 @@ void direct_forward(const ConvShape& s, const float* x, const Tensor& weight, fl
         const Strip strip(s, begin, end);
         float* in = buffers.own();
         strip.copy_from(s, x + n * s.in_h * s.in_w * s.in_c, in);
-        for (int64_t p = begin; p < end; ++p) {
-          const int64_t offset = (n * s.out_h + p) * s.out_w * s.out_c;
-          multiply({.m = s.out_w,
-                    .n = s.out_c,
-                    .k = run,
-                    .segments = s.kernel_h,
-                    .a = in + (p - begin) * s.stride_h * strip.row_floats,
-                    .a_row = s.stride_w * s.in_c,
-                    .a_segment = s.dilation_h * strip.row_floats,
-                    .b = packed->data(),
-                    .b_row = width,
-                    .b_panel = panel,
-                    .b_segment = run * width,
-                    .c = y + offset,
-                    .c_row = s.out_c,
-                    .epilogue = epilogue.from(0, offset)});
-        }
+        for (int64_t column = 0; column < s.out_c; column += columns)
+          for (int64_t p = begin; p < end; ++p) {
+            const int64_t offset = (n * s.out_h + p) * s.out_w * s.out_c + column;
+            multiply({.m = s.out_w,
+                      .n = std::min(columns, s.out_c - column),
+                      .k = run,
+                      .segments = s.kernel_h,
+                      .a = in + (p - begin) * s.stride_h * strip.row_floats,
+                      .a_row = s.stride_w * s.in_c,
+                      .a_segment = s.dilation_h * strip.row_floats,
+                      .b = packed->data() + column / width * panel,
+                      .b_row = width,
+                      .b_panel = panel,
+                      .b_segment = run * width,
+                      .c = y + offset,
+                      .c_row = s.out_c,
+                      .epilogue = epilogue.from(column, offset)});
+          }
       },
       1);
 }
@@ -123,9 +128,10 @@ void direct_backward_data(const ConvShape& s, const float* dy, const Tensor& wei
       [&](int64_t n, int64_t, int64_t) {
         float* sums = buffers.own();
         std::fill_n(sums, strip.floats(), 0.0f);
-        // Rows of the result overlap where windows do: a product adds its rows one after another.
-        for (int64_t p = 0; p < s.out_h; ++p)
-          for (int64_t r = 0; r < s.kernel_h; ++r)
+        // Rows of the result overlap where windows do: a product adds its rows one after another. The weights
+        // of a window's row stay in L1 for all of the image.
+        for (int64_t r = 0; r < s.kernel_h; ++r)
+          for (int64_t p = 0; p < s.out_h; ++p)
             multiply({.m = s.out_w,
                       .n = run,
                       .k = s.out_c,
