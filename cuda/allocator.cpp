@@ -35,7 +35,7 @@ void* Allocator::take_kept(const SizeClass& size) {
     blocks.pop_back();
     return block;
   };
-  if (entered_ != nullptr && !entered_->free[size.index].empty()) return pop(entered_->free[size.index]);
+  if (entered_ != nullptr && !entered_->free_[size.index].empty()) return pop(entered_->free_[size.index]);
   if (free_[size.index].empty()) return nullptr;
   statistics_.kept -= size.bytes;
   return pop(free_[size.index]);
@@ -78,7 +78,7 @@ void Allocator::deallocate(void* pointer, size_t bytes) noexcept {
     return;
   }
   try {
-    pool->second->free[size.index].push_back(pointer);
+    pool->second->free_[size.index].push_back(pointer);
   } catch (const std::bad_alloc&) {
     // Not the pool's any more, nor the device's: what uses the pool may still write there.
   }
@@ -102,23 +102,18 @@ void Allocator::trim() noexcept {
   statistics_.kept = 0;
 }
 
-void Allocator::enter(Pool& pool) {
+void Allocator::enter(Pool* pool) {
   const std::lock_guard lock(mutex_);
-  check(entered_ == nullptr, "[allocate] a pool was entered while another one is");
-  entered_ = &pool;
-}
-
-void Allocator::leave() noexcept {
-  const std::lock_guard lock(mutex_);
-  entered_ = nullptr;
+  check(pool == nullptr || entered_ == nullptr, "[allocate] a pool was entered while another one is");
+  entered_ = pool;
 }
 
 void Allocator::dissolve(Pool& pool) noexcept {
   const std::lock_guard lock(mutex_);
   std::erase_if(pool_of_, [&](const auto& block) { return block.second == &pool; });
   for (size_t index = 0; index < free_.size(); ++index) {
-    for (void* block : pool.free[index]) keep(block, size_class_at(index));
-    pool.free[index].clear();
+    for (void* block : pool.free_[index]) keep(block, size_class_at(index));
+    pool.free_[index].clear();
   }
 }
 

@@ -28,16 +28,33 @@ class Allocator {
   // Gives the kept blocks back to the device.
   void trim() noexcept;
 
-  // Blocks set apart. Between enter() and leave() what is allocated comes from the pool, which takes what it
-  // lacks of the kept blocks or of the device; when it is freed it goes back to the pool and serves nobody
-  // else, until the pool is dissolved. A pool that was entered lives until it is dissolved.
   using Blocks = std::array<std::vector<void*>, SizeClass::kCount>;  // by size class
-  struct Pool {
-    Blocks free;
+  // Blocks set apart. While a Use of it lives what is allocated comes from the pool, which takes what it
+  // lacks of the kept blocks or of the device; when it is freed it goes back to the pool and serves nobody
+  // else, as long as the pool lives.
+  class Pool {
+   public:
+    explicit Pool(Allocator& allocator) : allocator_(allocator) {}
+    ~Pool() { allocator_.dissolve(*this); }
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    class Use {
+     public:
+      explicit Use(Pool& pool) : allocator_(pool.allocator_) { allocator_.enter(&pool); }
+      ~Use() { allocator_.enter(nullptr); }
+      Use(const Use&) = delete;
+      Use& operator=(const Use&) = delete;
+
+     private:
+      Allocator& allocator_;
+    };
+
+   private:
+    friend class Allocator;
+    Allocator& allocator_;
+    Blocks free_;
   };
-  void enter(Pool& pool);
-  void leave() noexcept;
-  void dissolve(Pool& pool) noexcept;
 
   struct Statistics {
     size_t used = 0;     // bytes of blocks that have an owner
@@ -50,6 +67,8 @@ class Allocator {
 
  private:
   void* allocate_on_device(size_t bytes);
+  void enter(Pool* pool);  // null: none
+  void dissolve(Pool& pool) noexcept;
   // Each under the lock.
   void* take_kept(const SizeClass& size);  // null: there is none
   void* hand_out(void* block, const SizeClass& size);

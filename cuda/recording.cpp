@@ -7,19 +7,8 @@
 namespace espalier::cuda {
 
 GraphRecording::GraphRecording(cudaStream_t stream, Allocator& allocator, const std::function<void()>& work)
-    : stream_(stream), allocator_(allocator) {
-  allocator_.enter(pool_);
-  try {
-    record(work);
-    allocator_.leave();
-  } catch (...) {
-    allocator_.leave();
-    allocator_.dissolve(pool_);
-    throw;
-  }
-}
-
-void GraphRecording::record(const std::function<void()>& work) {
+    : stream_(stream), pool_(allocator) {
+  const Allocator::Pool::Use use(pool_);
   // Relaxed: the allocator may ask the device for memory meanwhile, as that is not the stream's work.
   check_cuda(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "record");
   std::exception_ptr failure;
@@ -39,11 +28,6 @@ void GraphRecording::record(const std::function<void()>& work) {
   cudaGraphExec_t execution = nullptr;
   check_cuda(cudaGraphInstantiateWithFlags(&execution, graph, 0), "record");
   execution_ = GraphExecution(execution);
-}
-
-// The blocks go to others, whose work comes after this on the stream.
-GraphRecording::~GraphRecording() {
-  allocator_.dissolve(pool_);
 }
 
 void GraphRecording::replay() {

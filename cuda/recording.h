@@ -13,16 +13,12 @@ class GraphRecording final : public Recording {
  public:
   // Throws what `work` throws, having recorded nothing, and Error when CUDA refuses.
   GraphRecording(cudaStream_t stream, Allocator& allocator, const std::function<void()>& work);
-  ~GraphRecording() override;
 
   void replay() override;
 
  private:
-  void record(const std::function<void()>& work);
-
   cudaStream_t stream_;
-  Allocator& allocator_;
-  Allocator::Pool pool_;
+  Allocator::Pool pool_;  // what it has goes to others in the end, whose work comes later on the stream
   GraphExecution execution_;
 };
 

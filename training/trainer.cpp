@@ -136,7 +136,6 @@ class Training {
     shared_.emplace(context_.model);
     optimizer_ = make_optimizer(optimizer_options(), shared_->parameters());
     optimizer_->set_masks(trained_masks());
-    recorder_.reset();
     if (steps_repeat())
       recorder_.emplace(
           device_, [this](const auto& batch, double factor) { return pass(batch, factor, 0); },
@@ -153,7 +152,6 @@ class Training {
 
   // Brings what stands beside the model into line with it.
   void follow(const ModelChange& change) {
-    if (recorder_ && (change.constraints || change.restrict_tensors)) recorder_->forget();
     if (change.restrict_tensors) {
       const auto state = change.restrict_optimizer_state(optimizer_->state());
       const int64_t steps = optimizer_->steps();
@@ -171,6 +169,7 @@ class Training {
     } else {
       return;
     }
+    if (recorder_) recorder_->forget();
     position_.best_epoch = 0;
   }
 

@@ -39,10 +39,14 @@ struct Columns {
   int64_t begin, end, input;  // input: the image column of `begin`
 };
 
-// (C, taps) to (taps, C).
-void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c];
+// (channels, R, S) to (R, S, channels), turned by half a circle or not.
+Workspace<float> taps_of(const ConvShape& s, const float* weight, bool turned) {
+  const int64_t channels = s.in_c, window = s.kernel_h * s.kernel_w;
+  Workspace<float> taps(s.weights());
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t tap = 0; tap < window; ++tap)
+      taps.data()[(turned ? window - 1 - tap : tap) * channels + c] = weight[c * window + tap];
+  return taps;
 }
 
 int64_t rows_per_chunk(const ConvShape& s) {
@@ -54,11 +58,8 @@ void convolve(const ConvShape& s, const float* x, const float* taps, float* y, c
   const int64_t channels = s.in_c, row_size = s.out_w * channels;
   for_each_chunk(s.batch * s.out_h, rows_per_chunk(s), [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      // The window's rows [first, last) lie in the image.
       const int64_t top = row % s.out_h * s.stride_h - s.pad_h;
-      const int64_t first = top < 0 ? std::min(s.kernel_h, ceil_div(-top, s.dilation_h)) : 0;
-      const int64_t last =
-          top >= s.in_h ? first : std::clamp((s.in_h - 1 - top) / s.dilation_h + 1, first, s.kernel_h);
+      const TapsInside rows(top, s.dilation_h, s.kernel_h, s.in_h);
       depthwise_row({.channels = channels,
                      .out_w = s.out_w,
                      .in_w = s.in_w,
@@ -66,10 +67,10 @@ void convolve(const ConvShape& s, const float* x, const float* taps, float* y, c
                      .stride = s.stride_w,
                      .dilation = s.dilation_w,
                      .pad = s.pad_w,
-                     .rows = last - first,
-                     .x = x + (row / s.out_h * s.in_h + top + first * s.dilation_h) * s.in_w * channels,
+                     .rows = rows.end - rows.begin,
+                     .x = x + (row / s.out_h * s.in_h + top + rows.begin * s.dilation_h) * s.in_w * channels,
                      .x_row = s.dilation_h * s.in_w * channels,
-                     .taps = taps + first * s.kernel_w * channels,
+                     .taps = taps + rows.begin * s.kernel_w * channels,
                      .y = y + row * row_size,
                      .epilogue = epilogue.from(0, row * row_size)});
     }
@@ -80,23 +81,17 @@ void convolve(const ConvShape& s, const float* x, const float* taps, float* y, c
 
 void depthwise_forward(const ConvShape& s, const float* x, const float* weight, float* y,
                        const EpilogueView& epilogue) {
-  Workspace<float> taps(s.weights());
-  transpose(weight, s.in_c, s.kernel_h * s.kernel_w, taps.data());
-  convolve(s, x, taps.data(), y, epilogue);
+  convolve(s, x, taps_of(s, weight, false).data(), y, epilogue);
 }
 
 void depthwise_backward_data(const ConvShape& s, const float* dy, const float* weight, float* dx,
                              const float* addend) {
-  const int64_t channels = s.in_c, row_size = s.in_w * channels, window = s.kernel_h * s.kernel_w;
-  Workspace<float> taps(s.weights());
-  transpose(weight, channels, window, taps.data());
   if (s.turns()) {
-    Workspace<float> turned(s.weights());
-    for (int64_t tap = 0; tap < window; ++tap)
-      std::copy_n(taps.data() + (window - 1 - tap) * channels, channels, turned.data() + tap * channels);
-    convolve(s.turned(), dy, turned.data(), dx, {.residual = addend});
+    convolve(s.turned(), dy, taps_of(s, weight, true).data(), dx, {.residual = addend});
     return;
   }
+  const int64_t channels = s.in_c, row_size = s.in_w * channels;
+  const Workspace<float> taps = taps_of(s, weight, false);
   const float* kernel = taps.data();
   for_each_chunk(s.batch * s.in_h, rows_per_chunk(s), [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
@@ -147,7 +142,9 @@ void depthwise_backward_weight(const ConvShape& s, const float* x, const float* 
       },
       1);
   sum_parts(sums, parts, size, total.data());
-  transpose(total.data(), s.kernel_h * s.kernel_w, channels, dweight);
+  const int64_t window = s.kernel_h * s.kernel_w;
+  for (int64_t tap = 0; tap < window; ++tap)
+    for (int64_t c = 0; c < channels; ++c) dweight[c * window + tap] = total.data()[tap * channels + c];
 }
 
 }  // namespace espalier::cpu

@@ -13,8 +13,6 @@ namespace {
 
 // Multiply-accumulates that make a task worth a thread's while.
 constexpr double kTaskProducts = 1 << 20;
-// Floats of weights that stay in L1 beside what they are multiplied with.
-constexpr int64_t kNearFloats = 4096;
 
 // Some rows of an image with the zeros around it that the windows reach.
 struct Strip {

@@ -1,9 +1,5 @@
 #include "core/cpu/depthwise_kernel.h"
 
-#include <algorithm>
-
-#include "core/cpu/parallel.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/cpu/depthwise_kernel.cpp"
 #include "core/cpu/simd.h"
@@ -12,8 +8,7 @@ HWY_BEFORE_NAMESPACE();
 namespace espalier::cpu::HWY_NAMESPACE {
 
 // A vector of channels from `channel` on of the outputs [column, column + kColumns), from the window's
-// columns [begin, end), which lie in the image for each of them; kTaps is how many these are, where it is not
-// 0.
+// columns [begin, end), which lie in the image for each of them. kTaps: how many these are, or 0.
 template <int kTaps, int kColumns, bool kPart>
 HWY_INLINE void depthwise_channels(const DepthwiseRow& row, int64_t channel, int64_t lanes, int64_t column,
                                    int64_t begin, int64_t end) {
@@ -55,11 +50,8 @@ HWY_INLINE void depthwise_columns(const DepthwiseRow& row, int64_t column, int64
 // One by one, the outputs [first, last), whose windows may leave the image.
 HWY_INLINE void depthwise_border(const DepthwiseRow& row, int64_t first, int64_t last) {
   for (int64_t column = first; column < last; ++column) {
-    const int64_t left = row.pad - column * row.stride;  // how far the window reaches out
-    const int64_t begin = left > 0 ? std::min(row.kernel_w, ceil_div(left, row.dilation)) : 0;
-    const int64_t reach = row.in_w - 1 + left;
-    const int64_t end = reach < 0 ? begin : std::clamp(reach / row.dilation + 1, begin, row.kernel_w);
-    depthwise_columns<0, 1>(row, column, begin, end);
+    const TapsInside taps(column * row.stride - row.pad, row.dilation, row.kernel_w, row.in_w);
+    depthwise_columns<0, 1>(row, column, taps.begin, taps.end);
   }
 }
 

@@ -1,10 +1,21 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "core/cpu/epilogue.h"
+#include "core/cpu/parallel.h"
 
 namespace espalier::cpu {
+
+// Which of a window's `taps`, whose first is at pixel `first` and the others `dilation` apart, lie in [0,
+// extent).
+struct TapsInside {
+  TapsInside(int64_t first, int64_t dilation, int64_t taps, int64_t extent)
+      : begin(first < 0 ? std::min(taps, ceil_div(-first, dilation)) : 0),
+        end(first >= extent ? begin : std::clamp((extent - 1 - first) / dilation + 1, begin, taps)) {}
+  int64_t begin, end;
+};
 
 // A row of outputs of a depthwise convolution: y[q][c] is the sum over the window's rows r and columns t of
 // x[r][q stride + t dilation - pad][c] taps[r][t][c], with zeros outside of the image, and the epilogue.

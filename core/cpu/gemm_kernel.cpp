@@ -130,8 +130,7 @@ HWY_INLINE void multiply_panel(const GemmBlock& block, int64_t begin, int64_t en
 
 void multiply(const GemmBlock& block) {
   // Where all of B stays in L1, C is written row by row, as it lies.
-  constexpr int64_t kCached = 4096;
-  const bool cached = block.n > panel_width() && block.k * block.segments * block.n <= kCached;
+  const bool cached = block.n > panel_width() && block.k * block.segments * block.n <= kNearFloats;
   const int64_t strips = cached ? (block.m + kRows[1] - 1) / kRows[1] : 1;
   for (int64_t strip = 0; strip < strips; ++strip)
     for (int64_t column = 0; column < block.n; column += panel_width())

@@ -24,6 +24,9 @@ struct GemmBlock {
 };
 void multiply(const GemmBlock& block);
 
+// Floats of B that stay in L1 beside what they are multiplied with.
+inline constexpr int64_t kNearFloats = 4096;
+
 // Columns of a panel: two vectors.
 int64_t panel_width();
 

@@ -62,14 +62,6 @@ std::map<std::string, Tensor> copy_of(Model& model) {
   return copy;
 }
 
-void check_same(const std::map<std::string, Tensor>& actual, const std::map<std::string, Tensor>& expected) {
-  REQUIRE(actual.size() == expected.size());
-  for (const auto& [name, tensor] : expected) {
-    INFO(name);
-    CHECK(identical(actual.at(name), tensor));
-  }
-}
-
 int64_t distinct_nonzeros(Model& model, const std::string& name) {
   const auto values = model.network.parameter(name).variable.value().to_vector<float>();
   std::set<float> distinct(values.begin(), values.end());
@@ -124,9 +116,9 @@ TEST_CASE("quantize, encode and load give the same weights and the same accuracy
     INFO("options: " << options);
     run(encode(options));
     const auto path = paths::compressed(folder.path());
-    check_same(run.model.network.state(), quantized);
+    check_identical(run.model.network.state(), quantized);
     Model loaded = load_esp(path, Device::cpu);
-    check_same(loaded.network.state(), quantized);
+    check_identical(loaded.network.state(), quantized);
     CHECK(loaded.network.description() == run.model.network.description());
     const Evaluation after = evaluate(loaded.network, data.test, Device::cpu);
     CHECK(after.correct == before.correct);
@@ -151,9 +143,9 @@ TEST_CASE("a model that was never quantized, or never pruned, encodes to the sam
     StageRun run(pruned ? pruned_model() : small_model(), synthetic(50, 10), folder.path());
     const auto before = copy_of(run.model);
     run(encode());
-    check_same(run.model.network.state(), before);
+    check_identical(run.model.network.state(), before);
     Model loaded = load_esp(paths::compressed(folder.path()), Device::cpu);
-    check_same(loaded.network.state(), before);
+    check_identical(loaded.network.state(), before);
   }
 }
 
@@ -170,8 +162,8 @@ TEST_CASE("a quantization that is stopped and continued gives the same bits as o
   int pieces = 0;
   const auto run = run_in_pieces(fresh, data, folder / "pieces", 3, train_centroids, pieces);
   CHECK(pieces == 3);
-  check_same(run->model.network.state(), whole.model.network.state());
-  check_same(pack_constraints(run->model), pack_constraints(whole.model));
+  check_identical(run->model.network.state(), whole.model.network.state());
+  check_identical(pack_constraints(run->model), pack_constraints(whole.model));
 }
 
 TEST_CASE("a layer that does not exist, or has no weights, is an error") {

@@ -8,37 +8,30 @@
 namespace espalier::test {
 namespace {
 
-// What a training leaves: its parameters and statistics, on the CPU.
-using State = std::map<std::string, Tensor>;
-
 constexpr double kDropout = 0.2;
 
 // Trains a network with convolution, batch norm, dropout, linear layers and a mask on batches of four images,
 // writing a checkpoint after every step; continues where one stands in the folder. Without dropout the second
-// step is recorded and replayed from then on.
-State train_in(const std::filesystem::path& folder, int64_t steps, double dropout) {
-  Model model = small_model(1, dropout);
+// step is recorded and replayed from then on. Returns the parameters and statistics, on the CPU.
+Tensors train_in(const std::filesystem::path& folder, int64_t steps, double dropout) {
+  Model model = small_model(1, dropout, Device::cuda);
   const Shape shape = model.network.parameter("fc1.weight").shape;
-  const State start = model.network.state();
-  model.network.load_state(start, Device::cuda, "test");
   model.masks["fc1.weight"] = random_mask(shape, 3, 0.5, Device::cuda);
   StageRun run(std::move(model), synthetic(4 * steps, 0), folder);
   TrainOptions options{.epochs = 1, .batch_size = 4, .checkpoint_seconds = 0};
   options.optimizer = {.kind = "sgd", .momentum = 0.9};
   run([&](StageContext& context) { train(context, options); });
-  State result;
-  for (const auto& [name, tensor] : run.model.network.state()) result[name] = tensor.to(Device::cpu);
-  return result;
+  return on_cpu(run.model.network.state());
 }
 
 // Trains on a new machine with the failures that `plan` plans. Nothing when they ended the training, which
 // then has left nothing on the device, nor a fault. `calls` becomes the calls that were made.
-std::optional<State> train_failing(const std::filesystem::path& folder, int64_t steps,
-                                   const std::function<void()>& plan, const char* function = nullptr,
-                                   int* calls = nullptr, double dropout = kDropout) {
+std::optional<Tensors> train_failing(const std::filesystem::path& folder, int64_t steps,
+                                     const std::function<void()>& plan, const char* function = nullptr,
+                                     int* calls = nullptr, double dropout = kDropout) {
   restart_emulation();
   plan();
-  std::optional<State> result;
+  std::optional<Tensors> result;
   try {
     result = train_in(folder, steps, dropout);
   } catch (const Error&) {
@@ -78,17 +71,9 @@ int fail_each_in_turn(const char* function, void (*fail)(int nth)) {
   }
 }
 
-void check_same(const State& actual, const State& expected) {
-  REQUIRE(actual.size() == expected.size());
-  for (const auto& [name, tensor] : actual) {
-    INFO(name);
-    CHECK(identical(tensor, expected.at(name)));
-  }
-}
-
 constexpr int64_t kSteps = 4;
 
-State undisturbed(const char* function, int& calls, double dropout = kDropout) {
+Tensors undisturbed(const char* function, int& calls, double dropout = kDropout) {
   const TemporaryFolder folder;
   return train_failing(
              folder.path(), kSteps, [] {}, function, &calls, dropout)
@@ -98,7 +83,7 @@ State undisturbed(const char* function, int& calls, double dropout = kDropout) {
 // One failure per training, at every `stride`th call, and then on from its checkpoint without any.
 void check_resumes(const char* function, void (*fail)(int nth), int stride, double dropout = kDropout) {
   int calls = 0, from_checkpoints = 0;
-  const State expected = undisturbed(function, calls, dropout);
+  const Tensors expected = undisturbed(function, calls, dropout);
   for (int nth = 1; nth <= calls; nth += stride) {
     INFO("call " << nth << " of " << calls);
     const TemporaryFolder folder;
@@ -107,7 +92,7 @@ void check_resumes(const char* function, void (*fail)(int nth), int stride, doub
     };
     REQUIRE_FALSE(train([&] { fail(nth); }).has_value());
     from_checkpoints += std::filesystem::exists(paths::checkpoint(folder.path()));
-    check_same(train([] {}).value(), expected);
+    check_identical(train([] {}).value(), expected);
   }
   CHECK(from_checkpoints > 0);
 }
@@ -149,14 +134,14 @@ TEST_CASE("a failure of any call about graphs is an error that leaks nothing") {
 
 TEST_CASE("a training that fails again and again comes from checkpoint to checkpoint to the same bits") {
   int calls = 0;
-  const State expected = undisturbed(nullptr, calls);
+  const Tensors expected = undisturbed(nullptr, calls);
   const TemporaryFolder folder;
   int runs = 1;
-  std::optional<State> result;
+  std::optional<Tensors> result;
   while (!(result = train_failing(folder.path(), kSteps, [&] { fail_any_call(2 * calls / 3); })).has_value())
     REQUIRE(++runs <= kSteps);
   CHECK(runs > 2);
-  check_same(*result, expected);
+  check_identical(*result, expected);
 }
 
 TEST_CASE("memory that is short for a moment is found by giving back what is kept") {

@@ -82,8 +82,7 @@ TEST_CASE("steps whose scaled gradients overflow are not taken, whenever the tra
   const auto resumed = run_in_pieces(make, synthetic(8, 0), folder / "resumed", 1, training(8, 4), pieces);
   CHECK(pieces == 8);
   CHECK(checkpoint(resumed->folder).loss_scale == end.loss_scale);
-  for (const auto& [name, tensor] : whole->model.network.state())
-    CHECK(identical(tensor.to(Device::cpu), resumed->model.network.state().at(name).to(Device::cpu)));
+  check_identical(whole->model.network.state(), resumed->model.network.state());
 }
 
 }  // namespace

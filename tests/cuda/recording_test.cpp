@@ -29,7 +29,7 @@ TEST_CASE("recorded work is done at each replay, with what its tensors hold then
     Tensor twice = x.clone(), due = y.clone();
     backend.axpby(2, x, 0, twice);
     backend.sum_rows(twice, due);
-    CHECK(identical(y.to(Device::cpu), due.to(Device::cpu)));
+    CHECK(identical(y, due));
   }
 }
 
@@ -73,7 +73,7 @@ TEST_CASE("work that needs the host is not recorded, and the backend goes on") {
   CHECK_ERROR(emulated_backend().record([] { fail("something else"); }), "something else");
   CHECK(cuda_emulator::take_faults().empty());
   const Tensor y = x.clone();
-  CHECK(identical(y.to(Device::cpu), random_tensor({3}, 1, DType::float32, Device::cpu)));
+  CHECK(identical(y, random_tensor({3}, 1, DType::float32, Device::cpu)));
 }
 
 TEST_CASE(
@@ -116,67 +116,46 @@ TEST_CASE(
 }
 
 struct Outcome {
-  std::map<std::string, Tensor> state;  // on the CPU
+  Tensors state;  // on the CPU
   std::vector<nlohmann::json> metrics;
   uint64_t launches;
 };
 
 // Two epochs of six batches of four images and one of two.
-Outcome outcome_of(const std::function<Model()>& make, bool replay_steps, const TrainOptions& options,
-                   const TrainingCallbacks& callbacks = {}, int64_t stride = -1) {
+Outcome outcome_of(const std::function<Model()>& make, bool replay_steps, int64_t stride = -1) {
   restart_emulation();
+  TrainOptions options{.epochs = 2, .batch_size = 4, .checkpoint_seconds = 1e9};
+  options.optimizer = {.kind = "sgd", .momentum = 0.9};
+  options.schedule.learning_rate = 0.01;
   const TemporaryFolder folder;
   int pieces = 0;
   const auto run = run_in_pieces(
       make, synthetic(26, 0), folder.path(), stride,
       [&](StageContext& context) {
         context.replay_steps = replay_steps;
-        train(context, options, callbacks);
+        train(context, options);
       },
       pieces);
-  Outcome result{.state = {}, .metrics = run->metric_lines(), .launches = cuda_emulator::launches()};
-  for (const auto& [name, tensor] : run->model.network.state()) result.state[name] = tensor.to(Device::cpu);
-  return result;
+  return {on_cpu(run->model.network.state()), run->metric_lines(), cuda_emulator::launches()};
 }
 
-TrainOptions options() {
-  TrainOptions options{.epochs = 2, .batch_size = 4, .checkpoint_seconds = 1e9};
-  options.optimizer = {.kind = "sgd", .momentum = 0.9};
-  options.schedule.learning_rate = 0.01;
-  return options;
-}
-
-Model on_device(layers::Network network) {
+Model resnet() {
+  layers::Network network = layers::resnet_cifar("resnet8", 8, layers::Shortcut::project,
+                                                 {.stem = 2, .stages = {2, 3, 4}}, {.image = {28, 28, 1}});
   network.initialise(layers::Initialiser::kaiming_normal, 1, Device::cuda);
   return {std::move(network), {}, {}};
-}
-Model resnet() {
-  return on_device(layers::resnet_cifar("resnet8", 8, layers::Shortcut::project,
-                                        {.stem = 2, .stages = {2, 3, 4}}, {.image = {28, 28, 1}}));
-}
-
-Model moved(Model model) {
-  model.network.load_state(model.network.state(), Device::cuda, "test");
-  return model;
-}
-Model without_dropout() {
-  return moved(small_model(1, 0));
 }
 
 void check_same(const Outcome& actual, const Outcome& expected) {
   CHECK(actual.metrics == expected.metrics);
-  REQUIRE(actual.state.size() == expected.state.size());
-  for (const auto& [name, tensor] : actual.state) {
-    INFO(name);
-    CHECK(identical(tensor, expected.state.at(name)));
-  }
+  check_identical(actual.state, expected.state);
 }
 
 TEST_CASE("a training whose steps are replayed comes to the same bits as one whose steps are not") {
-  const Outcome replayed = outcome_of(resnet, true, options()), called = outcome_of(resnet, false, options());
+  const Outcome replayed = outcome_of(resnet, true), called = outcome_of(resnet, false);
   check_same(replayed, called);
   CHECK(3 * replayed.launches < 2 * called.launches);
-  check_same(outcome_of(resnet, true, options(), {}, 3), called);  // left after every third step
+  check_same(outcome_of(resnet, true, 3), called);  // left after every third step
 }
 
 // Everything that a recording must not outlive, or go on with: channels, masks, codes, averages, loss scales.
@@ -184,7 +163,7 @@ Outcome after_stages(bool replay_steps, Precision precision) {
   restart_emulation();
   emulated_backend().set_precision(precision);
   const TemporaryFolder folder;
-  StageRun run(without_dropout(), synthetic(40, 0), folder.path());
+  StageRun run(small_model(1, 0, Device::cuda), synthetic(40, 0), folder.path());
   Outcome result;
   for (const auto& [name, make, options] :
        {std::tuple{"train", &make_train_stage, "ema_decay = 0.5"},
@@ -208,7 +187,7 @@ Outcome after_stages(bool replay_steps, Precision precision) {
     for (auto& line : run.metric_lines()) result.metrics.push_back(std::move(line));
   }
   result.launches = cuda_emulator::launches();
-  for (const auto& [name, tensor] : run.model.network.state()) result.state[name] = tensor.to(Device::cpu);
+  result.state = on_cpu(run.model.network.state());
   return result;
 }
 
@@ -222,8 +201,8 @@ TEST_CASE("stages that change the network leave the same bits with and without r
 }
 
 TEST_CASE("dropout draws anew at every step of a training whose steps could be replayed") {
-  const auto make = [] { return moved(small_model()); };
-  check_same(outcome_of(make, true, options()), outcome_of(make, false, options()));
+  const auto make = [] { return small_model(1, 0.2, Device::cuda); };
+  check_same(outcome_of(make, true), outcome_of(make, false));
 }
 
 }  // namespace

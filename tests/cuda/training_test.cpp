@@ -26,9 +26,9 @@ class Noise final : public datasets::Dataset {
 };
 
 struct Trained {
-  std::vector<double> losses;           // of every step
-  std::map<std::string, Tensor> state;  // at the end, on the CPU
-  std::map<std::string, Tensor> masks;  // likewise
+  std::vector<double> losses;  // of every step
+  Tensors state;               // at the end, on the CPU
+  Tensors masks;               // likewise
 };
 
 // Steps with momentum, on one batch of four images per epoch, so that metrics.jsonl holds the loss of each.
@@ -54,8 +54,8 @@ Trained trained(layers::Network network, std::shared_ptr<const datasets::Dataset
   });
   Trained result;
   for (const auto& line : run.metric_lines()) result.losses.push_back(line.at("loss"));
-  for (const auto& [name, tensor] : run.model.network.state()) result.state[name] = tensor.to(Device::cpu);
-  for (const auto& [name, mask] : run.model.masks) result.masks[name] = mask.to(Device::cpu);
+  result.state = on_cpu(run.model.network.state());
+  result.masks = on_cpu(run.model.masks);
   return result;
 }
 
@@ -108,7 +108,7 @@ TEST_CASE("training on the device gives the same bits in every run") {
   };
   const Trained first = run(), second = run();
   CHECK(first.losses == second.losses);
-  for (const auto& [name, tensor] : first.state) CHECK(identical(tensor, second.state.at(name)));
+  check_identical(first.state, second.state);
 }
 
 }  // namespace

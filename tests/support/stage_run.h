@@ -28,7 +28,7 @@ inline datasets::Split synthetic(int64_t train, int64_t test) {
 
 // A small convolutional network with everything that has state: shared weights train in it, masks hold,
 // statistics move, dropout draws.
-inline Model small_model(uint64_t seed = 1, double dropout = 0.2) {
+inline Model small_model(uint64_t seed = 1, double dropout = 0.2, Device device = Device::cpu) {
   layers::Network network("small", {28, 28, 1});
   network.add("conv2d", "conv", {{"channels", 4}, {"kernel", 5}, {"stride", 3}});
   network.add("batch_norm", "norm");
@@ -38,7 +38,7 @@ inline Model small_model(uint64_t seed = 1, double dropout = 0.2) {
   network.add("tanh", "tanh");
   network.add("dropout", "dropout", {{"probability", dropout}});
   network.add("linear", "fc2", {{"features", 10}});
-  network.initialise(layers::Initialiser::kaiming_normal, seed, Device::cpu);
+  network.initialise(layers::Initialiser::kaiming_normal, seed, device);
   return {std::move(network), {}, {}};
 }
 

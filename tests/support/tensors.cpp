@@ -90,6 +90,21 @@ bool identical(const Tensor& a, const Tensor& b) {
   return a.bytes() == 0 || std::memcmp(left.raw(), right.raw(), a.bytes()) == 0;
 }
 
+void check_identical(const Tensors& actual, const Tensors& expected) {
+  REQUIRE(actual.size() == expected.size());
+  for (const auto& [name, tensor] : actual) {
+    INFO(name);
+    REQUIRE(expected.contains(name));
+    CHECK(identical(tensor, expected.at(name)));
+  }
+}
+
+Tensors on_cpu(const Tensors& tensors) {
+  Tensors result;
+  for (const auto& [name, tensor] : tensors) result[name] = tensor.to(Device::cpu);
+  return result;
+}
+
 Device tested_device() {
   const char* device = std::getenv("ESPALIER_TEST_DEVICE");
   return device == nullptr ? Device::cpu : device_from_name(device);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,12 @@ double tolerance(Device device, DType dtype);
 // Integers must be equal.
 void check_close(const Tensor& actual, const Tensor& expected, double tolerance);
 bool identical(const Tensor& a, const Tensor& b);
+
+using Tensors = std::map<std::string, Tensor>;  // by name: a network's state, say
+// CHECKs that the names are the same and each tensor identical.
+void check_identical(const Tensors& actual, const Tensors& expected);
+// The same on the CPU, where they outlive an emulated device.
+Tensors on_cpu(const Tensors& tensors);
 
 // A call of a backend with made-up arguments: run(device, dtype) returns what it wrote.
 struct KernelCase {

@@ -29,12 +29,8 @@ TEST_CASE("a model comes back from its folder bit by bit") {
   save_model(folder.path(), model);
   Model loaded = load_model(folder.path(), Device::cpu);
   CHECK(loaded.network.description() == model.network.description());
-  const auto same = [](const std::map<std::string, Tensor>& a, const std::map<std::string, Tensor>& b) {
-    REQUIRE(a.size() == b.size());
-    for (const auto& [name, tensor] : a) CHECK(identical(tensor, b.at(name)));
-  };
-  same(loaded.network.state(), model.network.state());
-  same(pack_constraints(loaded), pack_constraints(model));
+  check_identical(loaded.network.state(), model.network.state());
+  check_identical(pack_constraints(loaded), pack_constraints(model));
   CHECK(loaded.nonzeros() == model.nonzeros());
   CHECK(loaded.device() == Device::cpu);
 }

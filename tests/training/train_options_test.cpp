@@ -267,8 +267,7 @@ TEST_CASE("a training with every option goes on to the same bits after a stop") 
   CHECK(pieces > 3);
   for (const auto& path : {paths::checkpoint, paths::metrics, paths::best})
     CHECK((read_text(path(run->folder)) == read_text(path(whole.folder))));
-  for (const auto& [name, tensor] : run->model.network.state())
-    CHECK(identical(tensor, whole.model.network.state().at(name)));
+  check_identical(run->model.network.state(), whole.model.network.state());
 }
 
 TEST_CASE("an evaluation counts labels among the five likeliest, the first of equals ahead") {
