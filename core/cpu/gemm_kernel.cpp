@@ -49,9 +49,17 @@ HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, int64_t column,
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::Zero(d);
 
+  // A pointer for every three rows of A, and the distance of one and of two rows from it: with a distance for
+  // each row the registers would not do, and their loads would take turns with A's.
+  constexpr int kPointers = (kTileRows + 2) / 3;
   const int64_t a_row = g.a_row, a_depth = g.a_depth, b_row = g.b_row;
   for (int64_t segment = 0; segment < g.segments; ++segment) {
-    const float* HWY_RESTRICT a_at = g.a + row * g.a_row + segment * g.a_segment;
+    const float* a_at[kPointers];
+#pragma GCC unroll 8
+    for (int p = 0; p < kPointers; ++p) {
+      a_at[p] = g.a + (row + 3 * p) * a_row + segment * g.a_segment;
+      asm("" : "+r"(a_at[p]));  // or the compiler makes one pointer and many distances of them again
+    }
     const float* HWY_RESTRICT b_at = b + segment * g.b_segment;
     for (int64_t k = 0; k < g.k; ++k) {
       Vector loaded[kVectors];
@@ -59,11 +67,12 @@ HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, int64_t column,
       for (int v = 0; v < kVectors; ++v) loaded[v] = hn::LoadU(d, b_at + v * width);
 #pragma GCC unroll 16
       for (int i = 0; i < kTileRows; ++i) {
-        const Vector element = hn::Set(d, a_at[i * a_row]);
+        const Vector element = hn::Set(d, a_at[i / 3][i % 3 * a_row]);
 #pragma GCC unroll 2
         for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(element, loaded[v], sums[i][v]);
       }
-      a_at += a_depth;
+#pragma GCC unroll 8
+      for (int p = 0; p < kPointers; ++p) a_at[p] += a_depth;
       b_at += b_row;
     }
   }

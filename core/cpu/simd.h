@@ -108,9 +108,12 @@ class ColumnEpilogue {
         highest_(hn::Set(Floats(), view.highest)) {}
 
   // Of the elements z at `place` floats into the output.
-  HWY_INLINE Vector operator()(Vector z, int64_t place) const {
+  HWY_INLINE Vector operator()(Vector z, int64_t place) const { return of<kPart>(z, place); }
+  // Likewise; with kPartInMemory false the output has a whole vector there.
+  template <bool kPartInMemory>
+  HWY_INLINE Vector of(Vector z, int64_t place) const {
     if (affine_) z = hn::MulAdd(z, factor_, offset_);
-    if (residual_) z = hn::Add(z, load<kPart>(residual_ + place, lanes_));
+    if (residual_) z = hn::Add(z, load<kPartInMemory>(residual_ + place, lanes_));
     if (clamps_) {
       z = hn::IfThenElse(hn::Lt(z, lowest_), lowest_, z);
       z = hn::IfThenElse(hn::Gt(z, highest_), highest_, z);

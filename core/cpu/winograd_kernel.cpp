@@ -134,24 +134,26 @@ HWY_INLINE void with_part(bool is_part, Body body) {
 }
 
 template <typename Transform>
-HWY_INLINE void transform_pixels(Square<const float> square, int64_t channels, float* points,
+HWY_INLINE void transform_pixels(const Square<const float>& square, int64_t channels, float* points,
                                  int64_t point_stride) {
   constexpr int kFrom = Transform::kFrom, kTo = Transform::kTo;
   const int64_t width = vector_width();
   const bool inside = square.row_begin == 0 && square.row_end == kFrom && square.column_begin == 0 &&
                       square.column_end == kFrom;
   // In the image a vector may begin in a pixel and end in the next.
-  const float* last = square.data + (kFrom - 1) * (square.row_stride + square.column_stride);
+  const float* last =
+      square.data + (square.row_end - 1) * square.row_stride + (square.column_end - 1) * square.column_stride;
   Staged staged;
   if (!inside) std::fill_n(staged.values, kPatch * Staged::kRow, 0.0f);
   for (int64_t c = 0; c < channels; c += width) {
-    if (inside && last + c + width <= square.end) {
+    const bool fits = last + c + width <= square.end;
+    if (inside && fits) {
       transform_square<Transform>(square.data + c, square.row_stride, square.column_stride, points + c,
                                   kTo * point_stride, point_stride);
       continue;
     }
     const int64_t lanes = std::min(width, channels - c);
-    with_part(lanes < width, [&](auto part) ESPALIER_INLINE_LAMBDA {
+    with_part(!fits, [&](auto part) ESPALIER_INLINE_LAMBDA {
       for (int row = square.row_begin; row < square.row_end; ++row)
         for (int column = square.column_begin; column < square.column_end; ++column) {
           const float* from = square.data + row * square.row_stride + column * square.column_stride + c;
@@ -172,27 +174,43 @@ void transform_gradient(Square<const float> gradients, int64_t channels, float* 
   transform_pixels<Gradient>(gradients, channels, points, point_stride);
 }
 
+// The staged outputs' channels from `channel` on, with the epilogue. A part of a vector is written whole
+// where a pixel of the square follows, whose channels are written after it.
+template <bool kPart>
+HWY_INLINE void write_outputs(Staged& outputs, int64_t channel, int64_t lanes, const Square<float>& y,
+                              const EpilogueView& epilogue) {
+  const ColumnEpilogue<kPart> finish(epilogue, channel, lanes);
+  for (int row = 0; row < y.row_end; ++row)
+    for (int column = 0; column < y.column_end; ++column) {
+      const int64_t place = row * y.row_stride + column * y.column_stride + channel;
+      const Vector z = hn::Load(Floats(), outputs.at(row, column));
+      if (kPart && column + 1 == y.column_end)
+        store<kPart>(finish(z, place), y.data + place, lanes);
+      else
+        hn::StoreU(finish.template of<false>(z, place), Floats(), y.data + place);
+    }
+}
+
 void transform_output(const float* points, int64_t point_stride, int64_t channels, Square<float> y,
                       const EpilogueView& epilogue) {
-  const int64_t width = vector_width();
+  const int64_t width = vector_width(), ragged = channels % width;
   const bool plain = epilogue.is_empty() && y.row_end == kOutput && y.column_end == kOutput;
   Staged outputs;
-  for (int64_t c = 0; c < channels; c += width) {
-    const int64_t lanes = std::min(width, channels - c);
-    const bool in_place = plain && lanes == width;
-    transform_square<Output>(points + c, kPatch * point_stride, point_stride,
-                             in_place ? y.data + c : outputs.values, in_place ? y.row_stride : Staged::kRow,
-                             in_place ? y.column_stride : Staged::kColumn);
-    if (in_place) continue;
-    with_part(lanes < width, [&](auto part) ESPALIER_INLINE_LAMBDA {
-      const ColumnEpilogue<decltype(part)::value> finish(epilogue, c, lanes);
-      for (int row = 0; row < y.row_end; ++row)
-        for (int column = 0; column < y.column_end; ++column) {
-          const int64_t place = row * y.row_stride + column * y.column_stride + c;
-          const Vector z = hn::Load(Floats(), outputs.at(row, column));
-          store<decltype(part)::value>(finish(z, place), y.data + place, lanes);
-        }
-    });
+  const auto transform = [&](int64_t c, float* to, int64_t to_row, int64_t to_column) {
+    transform_square<Output>(points + c, kPatch * point_stride, point_stride, to, to_row, to_column);
+  };
+  // The part of a vector comes first, since it spills into channels of the next pixel.
+  if (ragged > 0) {
+    transform(channels - ragged, outputs.values, Staged::kRow, Staged::kColumn);
+    write_outputs<true>(outputs, channels - ragged, ragged, y, epilogue);
+  }
+  for (int64_t c = 0; c + width <= channels; c += width) {
+    if (plain) {
+      transform(c, y.data + c, y.row_stride, y.column_stride);
+    } else {
+      transform(c, outputs.values, Staged::kRow, Staged::kColumn);
+      write_outputs<false>(outputs, c, width, y, epilogue);
+    }
   }
 }
 

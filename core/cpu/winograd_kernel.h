@@ -27,7 +27,7 @@ struct Square {
 void transform_input(Square<const float> patch, int64_t channels, float* points, int64_t point_stride);
 // G d Gᵀ of 4x4 output gradients, as the filter of F(3x3, 4x4).
 void transform_gradient(Square<const float> gradients, int64_t channels, float* points, int64_t point_stride);
-// Aᵀ m A into the 4x4 outputs that are in the image, and the epilogue.
+// Aᵀ m A into the 4x4 outputs that are in the image, and the epilogue. REQUIRES: y is not its residual.
 void transform_output(const float* points, int64_t point_stride, int64_t channels, Square<float> y,
                       const EpilogueView& epilogue);
 // G g Gᵀ of `count` 3x3 filters side by side, tap t of filter j at taps[t * tap_stride + j], or `turned`, by
