@@ -45,8 +45,8 @@ void im2col_forward(const ConvShape& shape, const float* x, const Tensor& weight
 void im2col_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx);
 void im2col_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
 
-// Winograd's minimal filtering, F(4x4, 3x3), and F(3x3, 4x4) for the weights. REQUIRES: a 3x3 window, stride
-// and dilation 1, one group.
+// Winograd's minimal filtering, F(4x4, 3x3) and F(2x2, 5x5), and F(3x3, 4x4) and F(5x5, 2x2) for the weights.
+// REQUIRES: a 3x3 or 5x5 window, stride and dilation 1, one group.
 // With `turned`, forward computes the gradient of the input: `shape` is shape.turned() of the convolution
 // whose `weight` this is.
 // Whether the shape is one of these and it is faster than to multiply directly.

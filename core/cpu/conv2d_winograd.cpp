@@ -9,10 +9,9 @@
 namespace espalier::cpu {
 namespace {
 
-using winograd::kFilter;
-using winograd::kOutput;
 using winograd::kPatch;
 using winograd::kPoints;
+using winograd::outputs_of;
 using winograd::Square;
 
 // Transformed tiles that a thread works on at a time: with their products they stay in L2, as long as that
@@ -39,11 +38,14 @@ int64_t fitting_tiles(const ConvShape& s) {
   return std::clamp(kBlockFloats / (kPoints * (whole(s.in_c) + whole(s.out_c))), kLeastTiles, kMostTiles);
 }
 
-// The 4x4 tiles of all images' outputs, counted row by row.
+// The tiles of all images' outputs, 4x4 or 2x2, counted row by row.
 class Tiles {
  public:
   explicit Tiles(const ConvShape& shape)
-      : shape_(shape), rows_(ceil_div(shape.out_h, kOutput)), columns_(ceil_div(shape.out_w, kOutput)) {}
+      : shape_(shape),
+        size_(outputs_of(shape.kernel_h)),
+        rows_(ceil_div(shape.out_h, size_)),
+        columns_(ceil_div(shape.out_w, size_)) {}
   int64_t count() const { return shape_.batch * rows_ * columns_; }
 
   Square<const float> patch(const float* x, int64_t tile) const {
@@ -52,14 +54,14 @@ class Tiles {
   }
   template <typename Float>
   Square<Float> outputs(Float* y, int64_t tile) const {
-    return square<Float>(y, tile, 0, 0, kOutput, shape_.out_h, shape_.out_w, shape_.out_c);
+    return square<Float>(y, tile, 0, 0, size_, shape_.out_h, shape_.out_w, shape_.out_c);
   }
 
  private:
   template <typename Float>
   Square<Float> square(Float* image, int64_t tile, int64_t pad_h, int64_t pad_w, int64_t size, int64_t height,
                        int64_t width, int64_t channels) const {
-    const int64_t row = tile / columns_ % rows_ * kOutput - pad_h, column = tile % columns_ * kOutput - pad_w;
+    const int64_t row = tile / columns_ % rows_ * size_ - pad_h, column = tile % columns_ * size_ - pad_w;
     const auto clip = [size](int64_t at, int64_t extent) {
       return static_cast<int>(std::clamp<int64_t>(extent - at, 0, size));
     };
@@ -74,34 +76,34 @@ class Tiles {
   }
 
   const ConvShape& shape_;
-  int64_t rows_, columns_;
+  int64_t size_, rows_, columns_;
 };
 
 // The weights of a convolution of in_c channels to out_c, transformed: for each point a packed in_c by out_c
 // matrix.
 class TransformedWeights {
  public:
-  // `weight` is (out_c, 3, 3, in_c), or where `turned` the (in_c, 3, 3, out_c) of the convolution whose
-  // gradient this one is.
-  TransformedWeights(const float* weight, int64_t in_c, int64_t out_c, bool turned)
+  // `weight` is (out_c, filter, filter, in_c), or where `turned` the (in_c, filter, filter, out_c) of the
+  // convolution whose gradient this one is.
+  TransformedWeights(const float* weight, int64_t filter, int64_t in_c, int64_t out_c, bool turned)
       : panel_(in_c * panel_width()),
         point_(ceil_div(out_c, panel_width()) * panel_ + kSkew),
         floats_(kPoints * point_) {
-    constexpr int64_t kTaps = kFilter * kFilter;
-    const int64_t width = panel_width();
+    const int64_t size = filter * filter, width = panel_width();
     for_each_chunk(ceil_div(out_c, width), 1, [&, to = floats_.data()](int64_t panel, int64_t, int64_t) {
       const int64_t count = std::min(width, out_c - panel * width);
       float* points = to + panel * panel_;
       if (turned) {
         for (int64_t i = 0; i < in_c; ++i)
-          winograd::transform_filter(weight + i * kTaps * out_c + panel * width, out_c, true, count,
+          winograd::transform_filter(filter, weight + i * size * out_c + panel * width, out_c, true, count,
                                      points + i * width, point_);
         return;
       }
-      Workspace<float> taps(kTaps * panel_);
-      pack_panel(weight + panel * width * kTaps * in_c, kTaps * in_c, true, kTaps * in_c, count, taps.data());
+      Workspace<float> taps(size * panel_);
+      pack_panel(weight + panel * width * size * in_c, size * in_c, true, size * in_c, count, taps.data());
       for (int64_t i = 0; i < in_c; ++i)
-        winograd::transform_filter(taps.data() + i * width, panel_, false, count, points + i * width, point_);
+        winograd::transform_filter(filter, taps.data() + i * width, panel_, false, count, points + i * width,
+                                   point_);
     });
   }
   const float* point(int64_t index) const { return floats_.data() + index * point_; }
@@ -115,8 +117,9 @@ class TransformedWeights {
 }  // namespace
 
 bool winograd_pays(const ConvShape& s, bool for_weights) {
-  if (s.kernel_h != kFilter || s.kernel_w != kFilter || s.stride_h != 1 || s.stride_w != 1 ||
-      s.dilation_h != 1 || s.dilation_w != 1 || s.groups != 1)
+  const bool is_tiled = s.kernel_h == s.kernel_w && (s.kernel_h == 3 || s.kernel_h == 5);
+  if (!is_tiled || s.stride_h != 1 || s.stride_w != 1 || s.dilation_h != 1 || s.dilation_w != 1 ||
+      s.groups != 1)
     return false;
   // Multiply-adds of vectors, or as long as that, measured with AVX-512: a product of tiles reaches three
   // quarters of the speed of a row's; what the transforms of a vector of channels take, and more where its
@@ -129,16 +132,16 @@ bool winograd_pays(const ConvShape& s, bool for_weights) {
   const double transforms = for_weights ? kIn * vectors(s.in_c) + kGradient * vectors(s.out_c)
                                         : kIn * vectors(s.in_c) + kOut * vectors(s.out_c) + kPart * parts;
   const double tiles = static_cast<double>(Tiles(s).count()), pixels = static_cast<double>(s.pixels());
-  constexpr int kTaps = kFilter * kFilter;
+  const auto taps = static_cast<double>(s.kernel_h * s.kernel_w);
   return tiles * (kProduct * kPoints * matrix + transforms) + kWeight * kPoints * matrix <
-         pixels * kTaps * matrix + kWeight * kTaps * matrix;
+         pixels * taps * matrix + kWeight * taps * matrix;
 }
 
 void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, bool turned, float* y,
                       const EpilogueView& epilogue) {
   const Tiles tiles(s);
   const auto weights = weight.derived<TransformedWeights>(turned ? kWinogradTurned : kWinograd, [&] {
-    return TransformedWeights(weight.data<float>(), s.in_c, s.out_c, turned);
+    return TransformedWeights(weight.data<float>(), s.kernel_h, s.in_c, s.out_c, turned);
   });
   const int64_t most = fitting_tiles(s);
   // Blocks of equal size, at least eight of them where that leaves kLeastTiles.
@@ -168,7 +171,7 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
                     .c_row = out_row});
         for (int64_t tile = begin; tile < end; ++tile) {
           const Square<float> to = tiles.outputs(y, tile);
-          winograd::transform_output(out + (tile - begin) * out_row, out_stride, s.out_c, to,
+          winograd::transform_output(s.kernel_h, out + (tile - begin) * out_row, out_stride, s.out_c, to,
                                      epilogue.from(0, to.data - y));
         }
       },
@@ -195,7 +198,8 @@ class GradientSums {
   void transform(const Tiles& tiles, const float* x, const float* dy, int64_t tile, int64_t index,
                  float* buffer) const {
     winograd::transform_input(tiles.patch(x, tile), shape_.in_c, inputs(buffer) + index * in_row_, in_);
-    winograd::transform_gradient(tiles.outputs(dy, tile), shape_.out_c, buffer + index * out_row_, out_);
+    winograd::transform_gradient(shape_.kernel_h, tiles.outputs(dy, tile), shape_.out_c,
+                                 buffer + index * out_row_, out_);
   }
   // sums += the products of `count` tiles at one point, or = where `first`.
   void add(int64_t point, int64_t count, float* buffer, bool first, float* sums) const {
@@ -228,8 +232,8 @@ void write_gradient(const ConvShape& s, float* sums, int64_t parts, float* dweig
   if (parts > 1) sum_parts(sums, parts, size, sums);
   for_each_chunk(s.out_c, 8, [&](int64_t, int64_t from, int64_t to) {
     for (int64_t o = from; o < to; ++o)
-      winograd::transform_filter_gradient(sums + o * row, stride, s.in_c,
-                                          dweight + o * kFilter * kFilter * s.in_c, s.in_c);
+      winograd::transform_filter_gradient(s.kernel_h, sums + o * row, stride, s.in_c, dweight + o * s.depth(),
+                                          s.in_c);
   });
 }
 

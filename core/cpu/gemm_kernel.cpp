@@ -121,29 +121,33 @@ int64_t panel_width() {
   return 2 * vector_width();
 }
 
-// Rows [begin, end) of the panel of C at `column`.
-HWY_INLINE void multiply_panel(const GemmBlock& block, int64_t begin, int64_t end, int64_t column) {
-  const int64_t width = vector_width(), rows = end - begin;
-  const float* b = block.b + column / panel_width() * block.b_panel;
-  const int64_t left = std::min(block.n - column, panel_width());
+// Rows [row, row + rows) of the panel of C at `column`, with B's panel `b`.
+HWY_INLINE void multiply_panel(const GemmBlock& block, int64_t row, int64_t rows, int64_t column,
+                               const float* b) {
+  const int64_t width = vector_width(), left = std::min(block.n - column, panel_width());
   const bool wide = left > width;
   // Tiles as equal as can be: a thin one would wait for its sums.
-  const int64_t tiles = (rows + kRows[wide] - 1) / kRows[wide];
+  const int64_t tiles = wide ? (rows + kRows[1] - 1) / kRows[1] : (rows + kRows[0] - 1) / kRows[0];
+  const int64_t least = tiles == 1 ? rows : rows / tiles, taller = rows - tiles * least;
   for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t row = begin + tile * rows / tiles, next = begin + (tile + 1) * rows / tiles;
-    const auto index = static_cast<size_t>(next - row - 1);
+    const int64_t height = least + (tile < taller ? 1 : 0);
+    const auto index = static_cast<size_t>(height - 1);
     const Tile multiply_rows = wide ? kTwoVectors[index] : kOneVector[index];
     multiply_rows(block, row, column, b, wide ? left - width : left);
+    row += height;
   }
 }
 
 void multiply(const GemmBlock& block) {
   // Where all of B stays in L1, C is written row by row, as it lies.
   const bool cached = block.n > panel_width() && block.k * block.segments * block.n <= kNearFloats;
-  const int64_t strips = cached ? (block.m + kRows[1] - 1) / kRows[1] : 1;
-  for (int64_t strip = 0; strip < strips; ++strip)
-    for (int64_t column = 0; column < block.n; column += panel_width())
-      multiply_panel(block, strip * block.m / strips, (strip + 1) * block.m / strips, column);
+  const int64_t strips = cached ? (block.m + kRows[0] - 1) / kRows[0] : 1;
+  for (int64_t strip = 0; strip < strips; ++strip) {
+    const int64_t row = strip * block.m / strips, next = (strip + 1) * block.m / strips;
+    const float* b = block.b;
+    for (int64_t column = 0; column < block.n; column += panel_width(), b += block.b_panel)
+      multiply_panel(block, row, next - row, column, b);
+  }
 }
 
 #if HWY_TARGET != HWY_SCALAR

@@ -10,9 +10,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace espalier::cpu::HWY_NAMESPACE {
 
-using winograd::kFilter;
-using winograd::kOutput;
 using winograd::kPatch;
+using winograd::outputs_of;
 using winograd::Square;
 
 HWY_INLINE Vector times(float factor, Vector v) {
@@ -22,7 +21,7 @@ HWY_INLINE Vector add_times(Vector sum, float factor, Vector v) {
   return hn::MulAdd(hn::Set(Floats(), factor), v, sum);
 }
 
-// The one-dimensional transforms, as products with the matrices of F(4, 3) and F(3, 4).
+// The one-dimensional transforms, as products with the matrices of F(outputs, taps).
 struct Input {  // Bᵀ
   static constexpr int kFrom = kPatch, kTo = kPatch;
   HWY_INLINE void operator()(const Vector* d, Vector* t) const {
@@ -37,57 +36,61 @@ struct Input {  // Bᵀ
   }
 };
 
-struct Filter {  // G of F(4, 3)
-  static constexpr int kFrom = kFilter, kTo = kPatch;
+template <int kTaps>
+struct Filter {  // G: the polynomial of the taps at each point, scaled
+  static_assert(kTaps >= 2 && kTaps <= 5);
+  static constexpr int kFrom = kTaps, kTo = kPatch;
   HWY_INLINE void operator()(const Vector* g, Vector* t) const {
-    const Vector even = times(-1.0f / 6, hn::Add(g[0], g[2])), odd = times(-1.0f / 6, g[1]);
-    const Vector even2 = add_times(times(1.0f / 24, g[0]), 1.0f / 6, g[2]), odd2 = times(1.0f / 12, g[1]);
+    Vector even = g[0], odd = g[1];
+    Vector even2 = times(1.0f / 24, g[0]), odd2 = times(1.0f / 12, g[1]);
+    if constexpr (kTaps > 2) {
+      even = hn::Add(even, g[2]);
+      even2 = add_times(even2, 1.0f / 6, g[2]);
+    }
+    if constexpr (kTaps > 3) {
+      odd = hn::Add(odd, g[3]);
+      odd2 = add_times(odd2, 1.0f / 3, g[3]);
+    }
+    if constexpr (kTaps > 4) {
+      even = hn::Add(even, g[4]);
+      even2 = add_times(even2, 2.0f / 3, g[4]);
+    }
+    even = times(-1.0f / 6, even);
+    odd = times(-1.0f / 6, odd);
     t[0] = times(0.25f, g[0]);
     t[1] = hn::Add(even, odd);
     t[2] = hn::Sub(even, odd);
     t[3] = hn::Add(even2, odd2);
     t[4] = hn::Sub(even2, odd2);
-    t[5] = g[2];
+    t[5] = g[kTaps - 1];
   }
 };
 
-struct Gradient {  // G of F(3, 4)
-  static constexpr int kFrom = kOutput, kTo = kPatch;
-  HWY_INLINE void operator()(const Vector* g, Vector* t) const {
-    const Vector even = times(-1.0f / 6, hn::Add(g[0], g[2])), odd = times(-1.0f / 6, hn::Add(g[1], g[3]));
-    const Vector even2 = add_times(times(1.0f / 24, g[0]), 1.0f / 6, g[2]);
-    const Vector odd2 = add_times(times(1.0f / 12, g[1]), 1.0f / 3, g[3]);
-    t[0] = times(0.25f, g[0]);
-    t[1] = hn::Add(even, odd);
-    t[2] = hn::Sub(even, odd);
-    t[3] = hn::Add(even2, odd2);
-    t[4] = hn::Sub(even2, odd2);
-    t[5] = g[3];
-  }
-};
-
-struct Output {  // Aᵀ of F(4, 3)
-  static constexpr int kFrom = kPatch, kTo = kOutput;
+template <int kOutputs>
+struct Output {  // Aᵀ
+  static_assert(kOutputs >= 2 && kOutputs <= 5);
+  static constexpr int kFrom = kPatch, kTo = kOutputs;
   HWY_INLINE void operator()(const Vector* m, Vector* t) const {
     const Vector even = hn::Add(m[1], m[2]), odd = hn::Sub(m[1], m[2]);
     const Vector even2 = hn::Add(m[3], m[4]), odd2 = hn::Sub(m[3], m[4]);
     t[0] = hn::Add(hn::Add(m[0], even), even2);
-    t[1] = add_times(odd, 2.0f, odd2);
-    t[2] = add_times(even, 4.0f, even2);
-    t[3] = add_times(hn::Add(odd, m[5]), 8.0f, odd2);
+#pragma GCC unroll 4
+    for (int j = 1; j < kOutputs; ++j) {
+      const Vector ones = j % 2 == 0 ? even : odd;
+      t[j] = add_times(j + 1 == kOutputs ? hn::Add(ones, m[5]) : ones, static_cast<float>(1 << j),
+                       j % 2 == 0 ? even2 : odd2);
+    }
   }
 };
 
-struct FilterGradient {  // Aᵀ of F(3, 4)
-  static constexpr int kFrom = kPatch, kTo = kFilter;
-  HWY_INLINE void operator()(const Vector* m, Vector* t) const {
-    const Vector even = hn::Add(m[1], m[2]), odd = hn::Sub(m[1], m[2]);
-    const Vector even2 = hn::Add(m[3], m[4]), odd2 = hn::Sub(m[3], m[4]);
-    t[0] = hn::Add(hn::Add(m[0], even), even2);
-    t[1] = add_times(odd, 2.0f, odd2);
-    t[2] = add_times(hn::Add(even, m[5]), 4.0f, even2);
-  }
-};
+// body(the filter's size, as a type).
+template <typename Body>
+HWY_INLINE void with_filter(int64_t filter, Body body) {
+  if (filter == 3)
+    body(std::integral_constant<int, 3>());
+  else
+    body(std::integral_constant<int, 5>());
+}
 
 // The transform along both axes of the vectors at from + row * from_row + column * from_column.
 template <typename Transform>
@@ -165,13 +168,16 @@ HWY_INLINE void transform_pixels(const Square<const float>& square, int64_t chan
   }
 }
 
-void transform_input(Square<const float> patch, int64_t channels, float* points, int64_t point_stride) {
+void transform_input(const Square<const float>& patch, int64_t channels, float* points,
+                     int64_t point_stride) {
   transform_pixels<Input>(patch, channels, points, point_stride);
 }
 
-void transform_gradient(Square<const float> gradients, int64_t channels, float* points,
+void transform_gradient(int64_t filter, const Square<const float>& gradients, int64_t channels, float* points,
                         int64_t point_stride) {
-  transform_pixels<Gradient>(gradients, channels, points, point_stride);
+  with_filter(filter, [&](auto size) ESPALIER_INLINE_LAMBDA {
+    transform_pixels<Filter<outputs_of(size)>>(gradients, channels, points, point_stride);
+  });
 }
 
 // The staged outputs' channels from `channel` on, with the epilogue. A part of a vector is written whole
@@ -191,13 +197,15 @@ HWY_INLINE void write_outputs(Staged& outputs, int64_t channel, int64_t lanes, c
     }
 }
 
-void transform_output(const float* points, int64_t point_stride, int64_t channels, Square<float> y,
-                      const EpilogueView& epilogue) {
+template <int kOutputs>
+HWY_INLINE void transform_outputs(const float* points, int64_t point_stride, int64_t channels,
+                                  const Square<float>& y, const EpilogueView& epilogue) {
   const int64_t width = vector_width(), ragged = channels % width;
-  const bool plain = epilogue.is_empty() && y.row_end == kOutput && y.column_end == kOutput;
+  const bool plain = epilogue.is_empty() && y.row_end == kOutputs && y.column_end == kOutputs;
   Staged outputs;
   const auto transform = [&](int64_t c, float* to, int64_t to_row, int64_t to_column) {
-    transform_square<Output>(points + c, kPatch * point_stride, point_stride, to, to_row, to_column);
+    transform_square<Output<kOutputs>>(points + c, kPatch * point_stride, point_stride, to, to_row,
+                                       to_column);
   };
   // The part of a vector comes first, since it spills into channels of the next pixel.
   if (ragged > 0) {
@@ -214,8 +222,16 @@ void transform_output(const float* points, int64_t point_stride, int64_t channel
   }
 }
 
-void transform_filter(const float* taps, int64_t tap_stride, bool turned, int64_t count, float* points,
-                      int64_t point_stride) {
+void transform_output(int64_t filter, const float* points, int64_t point_stride, int64_t channels,
+                      const Square<float>& y, const EpilogueView& epilogue) {
+  with_filter(filter, [&](auto size) ESPALIER_INLINE_LAMBDA {
+    transform_outputs<outputs_of(size)>(points, point_stride, channels, y, epilogue);
+  });
+}
+
+template <int kFilter>
+HWY_INLINE void transform_filters(const float* taps, int64_t tap_stride, bool turned, int64_t count,
+                                  float* points, int64_t point_stride) {
   // Backwards from the last tap is turned by half a circle.
   const float* first = turned ? taps + (kFilter * kFilter - 1) * tap_stride : taps;
   const int64_t stride = turned ? -tap_stride : tap_stride;
@@ -227,24 +243,39 @@ void transform_filter(const float* taps, int64_t tap_stride, bool turned, int64_
         hn::Store(load<decltype(part)::value>(first + tap * stride + j, lanes), Floats(),
                   staged.at(tap / kFilter, tap % kFilter));
     });
-    transform_square<Filter>(staged.values, Staged::kRow, Staged::kColumn, points + j, kPatch * point_stride,
-                             point_stride);
+    transform_square<Filter<kFilter>>(staged.values, Staged::kRow, Staged::kColumn, points + j,
+                                      kPatch * point_stride, point_stride);
   }
 }
 
-void transform_filter_gradient(const float* points, int64_t point_stride, int64_t count, float* taps,
-                               int64_t tap_stride) {
+void transform_filter(int64_t filter, const float* taps, int64_t tap_stride, bool turned, int64_t count,
+                      float* points, int64_t point_stride) {
+  with_filter(filter, [&](auto size) ESPALIER_INLINE_LAMBDA {
+    transform_filters<size>(taps, tap_stride, turned, count, points, point_stride);
+  });
+}
+
+template <int kFilter>
+HWY_INLINE void transform_filter_gradients(const float* points, int64_t point_stride, int64_t count,
+                                           float* taps, int64_t tap_stride) {
   Staged staged;
   for (int64_t j = 0; j < count; j += vector_width()) {
     const int64_t lanes = std::min(vector_width(), count - j);
-    transform_square<FilterGradient>(points + j, kPatch * point_stride, point_stride, staged.values,
-                                     Staged::kRow, Staged::kColumn);
+    transform_square<Output<kFilter>>(points + j, kPatch * point_stride, point_stride, staged.values,
+                                      Staged::kRow, Staged::kColumn);
     with_part(lanes < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
       for (int tap = 0; tap < kFilter * kFilter; ++tap)
         store<decltype(part)::value>(hn::Load(Floats(), staged.at(tap / kFilter, tap % kFilter)),
                                      taps + tap * tap_stride + j, lanes);
     });
   }
+}
+
+void transform_filter_gradient(int64_t filter, const float* points, int64_t point_stride, int64_t count,
+                               float* taps, int64_t tap_stride) {
+  with_filter(filter, [&](auto size) ESPALIER_INLINE_LAMBDA {
+    transform_filter_gradients<size>(points, point_stride, count, taps, tap_stride);
+  });
 }
 
 }  // namespace espalier::cpu::HWY_NAMESPACE
@@ -261,24 +292,25 @@ HWY_EXPORT(transform_filter_gradient);
 
 namespace winograd {
 
-void transform_input(Square<const float> patch, int64_t channels, float* points, int64_t point_stride) {
+void transform_input(const Square<const float>& patch, int64_t channels, float* points,
+                     int64_t point_stride) {
   HWY_DYNAMIC_DISPATCH(transform_input)(patch, channels, points, point_stride);
 }
-void transform_gradient(Square<const float> gradients, int64_t channels, float* points,
+void transform_gradient(int64_t filter, const Square<const float>& gradients, int64_t channels, float* points,
                         int64_t point_stride) {
-  HWY_DYNAMIC_DISPATCH(transform_gradient)(gradients, channels, points, point_stride);
+  HWY_DYNAMIC_DISPATCH(transform_gradient)(filter, gradients, channels, points, point_stride);
 }
-void transform_output(const float* points, int64_t point_stride, int64_t channels, Square<float> y,
-                      const EpilogueView& epilogue) {
-  HWY_DYNAMIC_DISPATCH(transform_output)(points, point_stride, channels, y, epilogue);
+void transform_output(int64_t filter, const float* points, int64_t point_stride, int64_t channels,
+                      const Square<float>& y, const EpilogueView& epilogue) {
+  HWY_DYNAMIC_DISPATCH(transform_output)(filter, points, point_stride, channels, y, epilogue);
 }
-void transform_filter(const float* taps, int64_t tap_stride, bool turned, int64_t count, float* points,
-                      int64_t point_stride) {
-  HWY_DYNAMIC_DISPATCH(transform_filter)(taps, tap_stride, turned, count, points, point_stride);
+void transform_filter(int64_t filter, const float* taps, int64_t tap_stride, bool turned, int64_t count,
+                      float* points, int64_t point_stride) {
+  HWY_DYNAMIC_DISPATCH(transform_filter)(filter, taps, tap_stride, turned, count, points, point_stride);
 }
-void transform_filter_gradient(const float* points, int64_t point_stride, int64_t count, float* taps,
-                               int64_t tap_stride) {
-  HWY_DYNAMIC_DISPATCH(transform_filter_gradient)(points, point_stride, count, taps, tap_stride);
+void transform_filter_gradient(int64_t filter, const float* points, int64_t point_stride, int64_t count,
+                               float* taps, int64_t tap_stride) {
+  HWY_DYNAMIC_DISPATCH(transform_filter_gradient)(filter, points, point_stride, count, taps, tap_stride);
 }
 
 }  // namespace winograd
