@@ -16,7 +16,7 @@ using winograd::Square;
 
 // Transformed tiles that a thread works on at a time: with their products they stay in L2, as long as that
 // leaves enough rows for the products to reach their speed.
-constexpr int64_t kBlockFloats = 160 << 10, kLeastTiles = 28, kMostTiles = 256;
+constexpr int64_t kBlockFloats = 96 << 10, kLeastTiles = 28, kMostTiles = 256;
 // For the weights' gradient: sums of this size stay in L2 too, and each part of the tiles has its own; larger
 // ones are shared, and the transformed tiles of a chunk stay in L3.
 constexpr int64_t kSumFloats = 64 << 10, kParts = 16, kChunkFloats = 4 << 20;
