@@ -1,8 +1,8 @@
 #include <algorithm>
-#include <cmath>
 
 #include "core/cpu/cpu_backend.h"
 #include "core/cpu/parallel.h"
+#include "core/cpu/pool2d_kernel.h"
 
 namespace espalier::cpu {
 namespace {
@@ -20,20 +20,23 @@ struct Span {
   int64_t begin, end, length;
 };
 
-// Raises `best` to the larger of itself and x, NaN being the largest, and notes where it came from.
-ESPALIER_VECTORISED void take_larger(const float* x, int32_t pixel, int64_t count, float* best,
-                                     int32_t* winner) {
-#pragma omp simd
-  for (int64_t c = 0; c < count; ++c) {
-    const bool larger = (x[c] > best[c]) | ((x[c] != x[c]) & (best[c] == best[c]));
-    best[c] = larger ? x[c] : best[c];
-    winner[c] = larger ? pixel : winner[c];
-  }
+// The window of these rows and columns of images (batch, height, width, channels).
+PoolWindow window_of(const Span& rows, const Span& columns, const Shape& in) {
+  return {in[3], in[2], rows.begin, rows.end, columns.begin, columns.end};
 }
 
-ESPALIER_VECTORISED void add_scaled(const float* x, float factor, int64_t count, float* y) {
-#pragma omp simd
-  for (int64_t c = 0; c < count; ++c) y[c] += factor * x[c];
+// The weight of one of its elements in their mean.
+float share_of(const Span& rows, const Span& columns) {
+  return 1.0f / static_cast<float>(rows.length * columns.length);
+}
+
+// Whether the windows along an axis do not meet, and whether they reach every pixel.
+bool are_apart(size_t axis, const Pool2dOptions& options) {
+  return options.kernel[axis] <= options.stride[axis];
+}
+bool cover(int64_t windows, int64_t extent, size_t axis, const Pool2dOptions& options) {
+  return options.kernel[axis] >= options.stride[axis] &&
+         (windows - 1) * options.stride[axis] - options.padding[axis] + options.kernel[axis] >= extent;
 }
 
 // Rows of output (or images) that make a chunk worth a thread's while.
@@ -50,32 +53,17 @@ void CpuBackend::pool2d(PoolOp op, const Tensor& x, Tensor& y, Tensor& indices,
   const float* from = x.data<float>();
   float* to = y.data<float>();
   int32_t* winners = op == PoolOp::max ? indices.data<int32_t>() : nullptr;
-  const auto pool_pixel = [&](const float* image, const Span& rows, const Span& columns, float* best,
-                              int32_t* winner) {
-    std::fill(best, best + channels, 0.0f);
-    if (winner != nullptr) std::fill(winner, winner + channels, -1);
-    const auto divisor = static_cast<float>(rows.length * columns.length);
-    for (int64_t h = rows.begin; h < rows.end; ++h)
-      for (int64_t w = columns.begin; w < columns.end; ++w) {
-        const int64_t pixel = h * in[2] + w;
-        if (winner == nullptr) {
-          add_scaled(image + pixel * channels, 1.0f / divisor, channels, best);
-        } else if (h == rows.begin && w == columns.begin) {
-          std::copy_n(image + pixel * channels, channels, best);
-          std::fill(winner, winner + channels, static_cast<int32_t>(pixel));
-        } else {
-          take_larger(image + pixel * channels, static_cast<int32_t>(pixel), channels, best, winner);
-        }
-      }
-  };
   for_each_chunk(out[0] * out[1], chunk_of(row_size), [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const float* image = from + row / out[1] * in[1] * in[2] * channels;
       const Span rows(row % out[1], in[1], 0, options);
       for (int64_t q = 0; q < out[2]; ++q) {
+        const Span columns(q, in[2], 1, options);
         const int64_t offset = row * row_size + q * channels;
-        pool_pixel(image, rows, Span(q, in[2], 1, options), to + offset,
-                   winners ? winners + offset : nullptr);
+        if (winners != nullptr)
+          pool_max(window_of(rows, columns, in), image, to + offset, winners + offset);
+        else
+          pool_average(window_of(rows, columns, in), image, share_of(rows, columns), to + offset);
       }
     }
   });
@@ -84,32 +72,28 @@ void CpuBackend::pool2d(PoolOp op, const Tensor& x, Tensor& y, Tensor& indices,
 void CpuBackend::pool2d_backward(PoolOp op, const Tensor& dy, const Tensor& indices, Tensor& dx,
                                  const Pool2dOptions& options) {
   const Shape in = dx.shape(), out = dy.shape();
-  const int64_t channels = in[3], in_size = in[1] * in[2] * channels, out_size = out[1] * out[2] * channels;
+  const int64_t channels = in[3], in_size = in[1] * in[2] * channels, row_size = out[2] * channels;
   const float* from = dy.data<float>();
   float* to = dx.data<float>();
   const int32_t* winners = op == PoolOp::max ? indices.data<int32_t>() : nullptr;
+  const bool adds = !are_apart(0, options) || !are_apart(1, options);
+  const bool clears = adds || !cover(out[1], in[1], 0, options) || !cover(out[2], in[2], 1, options);
   // Windows may overlap, so that an image is one thread's.
   for_each_chunk(in[0], chunk_of(in_size), [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       float* image = to + n * in_size;
-      const float* gradient = from + n * out_size;
-      std::fill(image, image + in_size, 0.0f);
-      if (winners != nullptr) {
-        const int32_t* winner = winners + n * out_size;
-        for (int64_t pixel = 0; pixel < out_size; pixel += channels)
-          for (int64_t c = 0; c < channels; ++c)
-            if (winner[pixel + c] >= 0) image[winner[pixel + c] * channels + c] += gradient[pixel + c];
-        continue;
-      }
-      for (int64_t p = 0; p < out[1]; ++p)
+      if (clears) std::fill(image, image + in_size, 0.0f);
+      for (int64_t p = 0; p < out[1]; ++p) {
+        const Span rows(p, in[1], 0, options);
         for (int64_t q = 0; q < out[2]; ++q) {
-          const Span rows(p, in[1], 0, options), columns(q, in[2], 1, options);
-          const float factor = 1.0f / static_cast<float>(rows.length * columns.length);
-          for (int64_t h = rows.begin; h < rows.end; ++h)
-            for (int64_t w = columns.begin; w < columns.end; ++w)
-              add_scaled(gradient + (p * out[2] + q) * channels, factor, channels,
-                         image + (h * in[2] + w) * channels);
+          const Span columns(q, in[2], 1, options);
+          const int64_t offset = (n * out[1] + p) * row_size + q * channels;
+          if (winners != nullptr)
+            spread_max(window_of(rows, columns, in), from + offset, winners + offset, adds, image);
+          else
+            spread_average(window_of(rows, columns, in), from + offset, share_of(rows, columns), adds, image);
         }
+      }
     }
   });
 }
