@@ -54,6 +54,11 @@ bool winograd_pays(const ConvShape& shape, bool for_weights = false);
 void winograd_forward(const ConvShape& shape, const float* x, const Tensor& weight, bool turned, float* y,
                       const EpilogueView& epilogue = {});
 void winograd_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
+// Likewise, for many channels and few tiles.
+void winograd_forward_by_channels(const ConvShape& shape, const float* x, const Tensor& weight, bool turned,
+                                  float* y, const EpilogueView& epilogue);
+void winograd_backward_weight_by_channels(const ConvShape& shape, const float* x, const float* dy,
+                                          float* dweight);
 
 // Products that read the images in place, a row of outputs at a time. REQUIRES: direct_fits(shape). `addend`,
 // of the shape of dx, may be null.

@@ -3,16 +3,18 @@
 #include "core/cpu/conv2d.h"
 #include "core/cpu/gemm.h"
 #include "core/cpu/parallel.h"
-#include "core/cpu/winograd_kernel.h"
+#include "core/cpu/winograd_tiles.h"
 #include "core/cpu/workspace.h"
 
 namespace espalier::cpu {
 namespace {
 
-using winograd::kPatch;
 using winograd::kPoints;
-using winograd::outputs_of;
+using winograd::kSkew;
 using winograd::Square;
+using winograd::stride_of;
+using winograd::Tiles;
+using winograd::whole;
 
 // Transformed tiles that a thread works on at a time: with their products they stay in L2, as long as that
 // leaves enough rows for the products to reach their speed.
@@ -20,91 +22,29 @@ constexpr int64_t kBlockFloats = 96 << 10, kLeastTiles = 28, kMostTiles = 256;
 // For the weights' gradient: sums of this size stay in L2 too, and each part of the tiles has its own; larger
 // ones are shared, and the transformed tiles of a chunk stay in L3.
 constexpr int64_t kSumFloats = 64 << 10, kParts = 16, kChunkFloats = 4 << 20;
-// A cache line more than a round number between points, so that a tile's points do not share cache sets.
-constexpr int64_t kSkew = 16;
-
-// Channels in whole vectors, as a transformed tile has them: only the images' own have ragged ends.
-int64_t whole(int64_t channels) {
-  const int64_t lanes = panel_width() / 2;
-  return ceil_div(channels, lanes) * lanes;
-}
-
-int64_t stride_of(int64_t tiles, int64_t channels) {
-  return ceil_div(tiles * whole(channels), kSkew) * kSkew + kSkew;
-}
 
 // How many tiles, of an input's and an output's channels, fit kBlockFloats.
 int64_t fitting_tiles(const ConvShape& s) {
   return std::clamp(kBlockFloats / (kPoints * (whole(s.in_c) + whole(s.out_c))), kLeastTiles, kMostTiles);
 }
 
-// The tiles of all images' outputs, 4x4 or 2x2, counted row by row.
-class Tiles {
- public:
-  explicit Tiles(const ConvShape& shape)
-      : shape_(shape),
-        size_(outputs_of(shape.kernel_h)),
-        rows_(ceil_div(shape.out_h, size_)),
-        columns_(ceil_div(shape.out_w, size_)) {}
-  int64_t count() const { return shape_.batch * rows_ * columns_; }
+// The matrices of weights outgrow L2 many times, and few tiles share the way from memory.
+bool goes_by_channels(const ConvShape& s) {
+  constexpr int64_t kFewTiles = 128, kManyWeights = 1 << 17;
+  return s.in_c * s.out_c >= kManyWeights && Tiles(s).count() <= kFewTiles;
+}
 
-  Square<const float> patch(const float* x, int64_t tile) const {
-    return square<const float>(x, tile, shape_.pad_h, shape_.pad_w, kPatch, shape_.in_h, shape_.in_w,
-                               shape_.in_c);
-  }
-  template <typename Float>
-  Square<Float> outputs(Float* y, int64_t tile) const {
-    return square<Float>(y, tile, 0, 0, size_, shape_.out_h, shape_.out_w, shape_.out_c);
-  }
-
- private:
-  template <typename Float>
-  Square<Float> square(Float* image, int64_t tile, int64_t pad_h, int64_t pad_w, int64_t size, int64_t height,
-                       int64_t width, int64_t channels) const {
-    const int64_t row = tile / columns_ % rows_ * size_ - pad_h, column = tile % columns_ * size_ - pad_w;
-    const auto clip = [size](int64_t at, int64_t extent) {
-      return static_cast<int>(std::clamp<int64_t>(extent - at, 0, size));
-    };
-    return {image + ((tile / (rows_ * columns_) * height + row) * width + column) * channels,
-            width * channels,
-            channels,
-            static_cast<int>(std::clamp<int64_t>(-row, 0, size)),
-            clip(row, height),
-            static_cast<int>(std::clamp<int64_t>(-column, 0, size)),
-            clip(column, width),
-            image + shape_.batch * height * width * channels};
-  }
-
-  const ConvShape& shape_;
-  int64_t size_, rows_, columns_;
-};
-
-// The weights of a convolution of in_c channels to out_c, transformed: for each point a packed in_c by out_c
-// matrix.
+// The weights of a convolution, transformed: for each point a packed in_c by out_c matrix.
 class TransformedWeights {
  public:
-  // `weight` is (out_c, filter, filter, in_c), or where `turned` the (in_c, filter, filter, out_c) of the
-  // convolution whose gradient this one is.
-  TransformedWeights(const float* weight, int64_t filter, int64_t in_c, int64_t out_c, bool turned)
-      : panel_(in_c * panel_width()),
-        point_(ceil_div(out_c, panel_width()) * panel_ + kSkew),
+  explicit TransformedWeights(const winograd::Weights& weights)
+      : panel_(weights.in_c * panel_width()),
+        point_(ceil_div(weights.out_c, panel_width()) * panel_ + kSkew),
         floats_(kPoints * point_) {
-    const int64_t size = filter * filter, width = panel_width();
-    for_each_chunk(ceil_div(out_c, width), 1, [&, to = floats_.data()](int64_t panel, int64_t, int64_t) {
-      const int64_t count = std::min(width, out_c - panel * width);
-      float* points = to + panel * panel_;
-      if (turned) {
-        for (int64_t i = 0; i < in_c; ++i)
-          winograd::transform_filter(filter, weight + i * size * out_c + panel * width, out_c, true, count,
-                                     points + i * width, point_);
-        return;
-      }
-      Workspace<float> taps(size * panel_);
-      pack_panel(weight + panel * width * size * in_c, size * in_c, true, size * in_c, count, taps.data());
-      for (int64_t i = 0; i < in_c; ++i)
-        winograd::transform_filter(filter, taps.data() + i * width, panel_, false, count, points + i * width,
-                                   point_);
-    });
+    for_each_chunk(ceil_div(weights.out_c, panel_width()), 1,
+                   [&, to = floats_.data()](int64_t panel, int64_t, int64_t) {
+                     transform_weights(weights, panel, 0, weights.in_c, to + panel * panel_, point_);
+                   });
   }
   const float* point(int64_t index) const { return floats_.data() + index * point_; }
   int64_t panel() const { return panel_; }
@@ -115,6 +55,26 @@ class TransformedWeights {
 };
 
 }  // namespace
+
+void winograd::transform_weights(const Weights& weights, int64_t panel, int64_t begin, int64_t end,
+                                 float* points, int64_t point_stride) {
+  const int64_t size = weights.filter * weights.filter, width = panel_width(), depth = end - begin;
+  const int64_t in_c = weights.in_c, out_c = weights.out_c;
+  const int64_t count = std::min(width, out_c - panel * width);
+  if (weights.turned) {
+    for (int64_t i = 0; i < depth; ++i)
+      transform_filter(weights.filter, weights.data + (begin + i) * size * out_c + panel * width, out_c, true,
+                       count, points + i * width, point_stride);
+    return;
+  }
+  Workspace<float> taps(size * depth * width);
+  for (int64_t tap = 0; tap < size; ++tap)
+    pack_panel(weights.data + (panel * width * size + tap) * in_c + begin, size * in_c, true, depth, count,
+               taps.data() + tap * depth * width);
+  for (int64_t i = 0; i < depth; ++i)
+    transform_filter(weights.filter, taps.data() + i * width, depth * width, false, count, points + i * width,
+                     point_stride);
+}
 
 bool winograd_pays(const ConvShape& s, bool for_weights) {
   const bool is_tiled = s.kernel_h == s.kernel_w && (s.kernel_h == 3 || s.kernel_h == 5);
@@ -139,9 +99,13 @@ bool winograd_pays(const ConvShape& s, bool for_weights) {
 
 void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, bool turned, float* y,
                       const EpilogueView& epilogue) {
+  if (goes_by_channels(s)) {
+    winograd_forward_by_channels(s, x, weight, turned, y, epilogue);
+    return;
+  }
   const Tiles tiles(s);
   const auto weights = weight.derived<TransformedWeights>(turned ? kWinogradTurned : kWinograd, [&] {
-    return TransformedWeights(weight.data<float>(), s.kernel_h, s.in_c, s.out_c, turned);
+    return TransformedWeights({weight.data<float>(), s.kernel_h, s.in_c, s.out_c, turned});
   });
   const int64_t most = fitting_tiles(s);
   // Blocks of equal size, at least eight of them where that leaves kLeastTiles.
@@ -290,6 +254,8 @@ void backward_weight_in_chunks(const ConvShape& s, const float* x, const float* 
 void winograd_backward_weight(const ConvShape& s, const float* x, const float* dy, float* dweight) {
   if (s.batch == 0)
     std::fill_n(dweight, s.weights(), 0.0f);
+  else if (goes_by_channels(s))
+    winograd_backward_weight_by_channels(s, x, dy, dweight);
   else if (kPoints * GradientSums::stride(s) <= kSumFloats)
     backward_weight_in_parts(s, x, dy, dweight);
   else

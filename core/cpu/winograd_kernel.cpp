@@ -181,7 +181,7 @@ void transform_gradient(int64_t filter, const Square<const float>& gradients, in
 }
 
 // The staged outputs' channels from `channel` on, with the epilogue. A part of a vector is written whole
-// where pixels of the square's row follow, whose channels are written after it.
+// where pixels of the square's row follow, whose channels are written after it, and y's end is not reached.
 template <bool kPart>
 HWY_INLINE void write_outputs(Staged& outputs, int64_t channel, int64_t lanes, const Square<float>& y,
                               const EpilogueView& epilogue) {
@@ -190,7 +190,9 @@ HWY_INLINE void write_outputs(Staged& outputs, int64_t channel, int64_t lanes, c
     for (int column = 0; column < y.column_end; ++column) {
       const int64_t place = row * y.row_stride + column * y.column_stride + channel;
       const Vector z = hn::Load(Floats(), outputs.at(row, column));
-      if (kPart && (y.column_end - column) * y.column_stride < channel + vector_width())
+      const bool fits = (y.column_end - column) * y.column_stride >= channel + vector_width() &&
+                        y.data + place + vector_width() <= y.end;
+      if (kPart && !fits)
         store<kPart>(finish(z, place), y.data + place, lanes);
       else
         hn::StoreU(finish.template of<false>(z, place), Floats(), y.data + place);

@@ -25,7 +25,7 @@ struct Square {
   Float* data;
   int64_t row_stride, column_stride;  // floats
   int row_begin, row_end, column_begin, column_end;
-  Float* end;  // of all images
+  Float* end;  // of all images: up to there the last vector of a pixel may reach into the next pixels
 };
 
 // Bᵀ d B of a 6x6 patch, with zeros outside of the image.

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <algorithm>
+
+#include "core/cpu/conv2d.h"
+#include "core/cpu/gemm_kernel.h"
+#include "core/cpu/parallel.h"
+#include "core/cpu/winograd_kernel.h"
+
+// What the ways of Winograd's convolution share: images as tiles, and where their transforms lie.
+namespace espalier::cpu::winograd {
+
+// A cache line more than a round number between points, so that a tile's points do not share cache sets.
+inline constexpr int64_t kSkew = 16;
+
+// Channels in whole vectors, as a transformed tile has them: only the images' own have ragged ends.
+inline int64_t whole(int64_t channels) {
+  const int64_t lanes = panel_width() / 2;
+  return ceil_div(channels, lanes) * lanes;
+}
+
+inline int64_t stride_of(int64_t tiles, int64_t channels) {
+  return ceil_div(tiles * whole(channels), kSkew) * kSkew + kSkew;
+}
+
+// The tiles of all images' outputs, 4x4 or 2x2, counted row by row.
+class Tiles {
+ public:
+  explicit Tiles(const ConvShape& shape)
+      : shape_(shape),
+        size_(outputs_of(shape.kernel_h)),
+        rows_(ceil_div(shape.out_h, size_)),
+        columns_(ceil_div(shape.out_w, size_)) {}
+  int64_t count() const { return shape_.batch * rows_ * columns_; }
+
+  Square<const float> patch(const float* x, int64_t tile) const {
+    return square<const float>(x, tile, shape_.pad_h, shape_.pad_w, kPatch, shape_.in_h, shape_.in_w,
+                               shape_.in_c);
+  }
+  template <typename Float>
+  Square<Float> outputs(Float* y, int64_t tile) const {
+    return square<Float>(y, tile, 0, 0, size_, shape_.out_h, shape_.out_w, shape_.out_c);
+  }
+
+ private:
+  template <typename Float>
+  Square<Float> square(Float* image, int64_t tile, int64_t pad_h, int64_t pad_w, int64_t size, int64_t height,
+                       int64_t width, int64_t channels) const {
+    const int64_t row = tile / columns_ % rows_ * size_ - pad_h, column = tile % columns_ * size_ - pad_w;
+    const auto clip = [size](int64_t at, int64_t extent) {
+      return static_cast<int>(std::clamp<int64_t>(extent - at, 0, size));
+    };
+    return {image + ((tile / (rows_ * columns_) * height + row) * width + column) * channels,
+            width * channels,
+            channels,
+            static_cast<int>(std::clamp<int64_t>(-row, 0, size)),
+            clip(row, height),
+            static_cast<int>(std::clamp<int64_t>(-column, 0, size)),
+            clip(column, width),
+            image + shape_.batch * height * width * channels};
+  }
+
+  const ConvShape& shape_;
+  int64_t size_, rows_, columns_;
+};
+
+// The weights of a convolution of in_c channels to out_c: (out_c, filter, filter, in_c), or where `turned`
+// the (in_c, filter, filter, out_c) of the convolution whose gradient this one is.
+struct Weights {
+  const float* data;
+  int64_t filter, in_c, out_c;
+  bool turned;
+};
+
+// Transforms a panel of output channels, of the input channels [begin, end): for each point, point_stride
+// floats apart, a packed matrix of end - begin rows.
+void transform_weights(const Weights& weights, int64_t panel, int64_t begin, int64_t end, float* points,
+                       int64_t point_stride);
+
+}  // namespace espalier::cpu::winograd
