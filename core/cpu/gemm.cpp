@@ -26,18 +26,21 @@ struct Tiling {
   int64_t m, n, k;
 };
 
-Tiling tiling_of(int64_t m, int64_t n, int64_t k) {
+Tiling tiling_of(int64_t m, int64_t n, int64_t k, bool splits_depth) {
   const double products = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   // One row waits for the matrix's way from memory, which every thread has its own of.
   const double tile = m == 1 ? kTileProducts / 16 : kTileProducts;
   const auto wanted = static_cast<int64_t>(std::min<double>(kMostTiles, products / tile));
-  int64_t m_parts = 1, n_parts = 1;
-  while (m_parts * n_parts < wanted) {
+  const int64_t k_most = splits_depth ? std::max<int64_t>(k / kLeastDepth, 1) : 1;
+  // Tiles along k read A and B once, others again and again; as long as their sums are few beside A and B.
+  const int64_t few_sums = k * (m + n) / (4 * m * n);
+  int64_t m_parts = 1, n_parts = 1, k_parts = std::clamp(std::min(wanted, few_sums), int64_t{1}, k_most);
+  while (m_parts * n_parts * k_parts < wanted) {
     const int64_t m_next = m / (2 * m_parts), n_next = n / (2 * n_parts);
     if (std::max(m_next, n_next) < kLeastEdge) break;
     (m_next >= n_next ? m_parts : n_parts) *= 2;
   }
-  const int64_t k_parts = std::max<int64_t>(1, std::min(wanted / (m_parts * n_parts), k / kLeastDepth));
+  k_parts = std::clamp(wanted / (m_parts * n_parts), k_parts, k_most);
   // Multiples of the widest panel leave no ragged one inside the matrix.
   const auto part = [](int64_t extent, int64_t parts) {
     return parts == 1 ? extent : ceil_div(ceil_div(extent, parts), kWidest) * kWidest;
@@ -142,9 +145,9 @@ void PackedMatrix::multiply(const GemmProblem& problem, int64_t column) const {
 
 void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed) {
   if (problem.m == 0 || problem.n == 0) return;
-  Tiling tile = tiling_of(problem.m, problem.n, std::max<int64_t>(problem.k, 1));
-  if (packed != nullptr || !problem.epilogue.is_empty())
-    tile.k = std::max<int64_t>(problem.k, 1);  // which go with whole sums
+  // An epilogue and packed matrices go with whole sums.
+  const bool splits_depth = packed == nullptr && problem.epilogue.is_empty();
+  const Tiling tile = tiling_of(problem.m, problem.n, std::max<int64_t>(problem.k, 1), splits_depth);
   const int64_t m_tiles = ceil_div(problem.m, tile.m), n_tiles = ceil_div(problem.n, tile.n);
   const int64_t k_tiles = std::max<int64_t>(1, ceil_div(problem.k, tile.k)), size = problem.m * problem.n;
   // With one tile along k the tiles go straight into C.
