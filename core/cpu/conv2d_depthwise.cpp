@@ -17,15 +17,6 @@ ESPALIER_VECTORISED void add_products(const float* x, int64_t x_step, const floa
   }
 }
 
-// sum += x * y over the channels of `count` pixels.
-ESPALIER_VECTORISED void add_correlation(const float* x, int64_t x_step, const float* y, int64_t y_step,
-                                         float* sum, int64_t count, int64_t channels) {
-  for (int64_t i = 0; i < count; ++i, x += x_step, y += y_step) {
-#pragma omp simd
-    for (int64_t c = 0; c < channels; ++c) sum[c] += x[c] * y[c];
-  }
-}
-
 // The output columns whose tap `s` lies in the image.
 struct Columns {
   Columns(const ConvShape& shape, int64_t tap) {
@@ -53,26 +44,35 @@ int64_t rows_per_chunk(const ConvShape& s) {
   return std::max<int64_t>(1, kChunk / std::max<int64_t>(1, s.out_w * s.out_c * s.kernel_h * s.kernel_w));
 }
 
+// What row `row` of all images' outputs sees, and the first row of taps that lies in the image.
+struct RowOfWindows {
+  RowOfWindows(const ConvShape& s, const float* x, int64_t row) {
+    const int64_t top = row % s.out_h * s.stride_h - s.pad_h, line = s.in_w * s.in_c;
+    const TapsInside rows(top, s.dilation_h, s.kernel_h, s.in_h);
+    first_tap = rows.begin * s.kernel_w * s.in_c;
+    windows = {.channels = s.in_c,
+               .out_w = s.out_w,
+               .in_w = s.in_w,
+               .kernel_w = s.kernel_w,
+               .stride = s.stride_w,
+               .dilation = s.dilation_w,
+               .pad = s.pad_w,
+               .rows = rows.end - rows.begin,
+               .x = x + (row / s.out_h * s.in_h + top + rows.begin * s.dilation_h) * line,
+               .x_row = s.dilation_h * line};
+  }
+  DepthwiseWindows windows;
+  int64_t first_tap;  // floats before it
+};
+
 // `taps` are (kernel_h, kernel_w, channels).
 void convolve(const ConvShape& s, const float* x, const float* taps, float* y, const EpilogueView& epilogue) {
-  const int64_t channels = s.in_c, row_size = s.out_w * channels;
+  const int64_t row_size = s.out_w * s.in_c;
   for_each_chunk(s.batch * s.out_h, rows_per_chunk(s), [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const int64_t top = row % s.out_h * s.stride_h - s.pad_h;
-      const TapsInside rows(top, s.dilation_h, s.kernel_h, s.in_h);
-      depthwise_row({.channels = channels,
-                     .out_w = s.out_w,
-                     .in_w = s.in_w,
-                     .kernel_w = s.kernel_w,
-                     .stride = s.stride_w,
-                     .dilation = s.dilation_w,
-                     .pad = s.pad_w,
-                     .rows = rows.end - rows.begin,
-                     .x = x + (row / s.out_h * s.in_h + top + rows.begin * s.dilation_h) * s.in_w * channels,
-                     .x_row = s.dilation_h * s.in_w * channels,
-                     .taps = taps + rows.begin * s.kernel_w * channels,
-                     .y = y + row * row_size,
-                     .epilogue = epilogue.from(0, row * row_size)});
+      const RowOfWindows seen(s, x, row);
+      depthwise_row(
+          {seen.windows, taps + seen.first_tap, y + row * row_size, epilogue.from(0, row * row_size)});
     }
   });
 }
@@ -126,18 +126,8 @@ void depthwise_backward_weight(const ConvShape& s, const float* x, const float* 
         float* own = sums + index * size;
         std::fill(own, own + size, 0.0f);
         for (int64_t row = begin; row < end; ++row) {
-          const float* gradient = dy + row * s.out_w * channels;
-          for (int64_t r = 0; r < s.kernel_h; ++r) {
-            const int64_t h = row % s.out_h * s.stride_h - s.pad_h + r * s.dilation_h;
-            if (h < 0 || h >= s.in_h) continue;
-            const float* line = x + (row / s.out_h * s.in_h + h) * s.in_w * channels;
-            for (int64_t t = 0; t < s.kernel_w; ++t) {
-              const Columns columns(s, t);
-              add_correlation(line + columns.input * channels, s.stride_w * channels,
-                              gradient + columns.begin * channels, channels,
-                              own + (r * s.kernel_w + t) * channels, columns.end - columns.begin, channels);
-            }
-          }
+          const RowOfWindows seen(s, x, row);
+          depthwise_correlate(seen.windows, dy + row * s.out_w * channels, own + seen.first_tap);
         }
       },
       1);

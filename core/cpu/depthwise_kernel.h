@@ -17,19 +17,28 @@ struct TapsInside {
   int64_t begin, end;
 };
 
-// A row of outputs of a depthwise convolution: y[q][c] is the sum over the window's rows r and columns t of
-// x[r][q stride + t dilation - pad][c] taps[r][t][c], with zeros outside of the image, and the epilogue.
-struct DepthwiseRow {
+// What a row of outputs of a depthwise convolution sees: window q's element (r, t) is x[r][q stride + t
+// dilation - pad], or outside of the image.
+struct DepthwiseWindows {
   int64_t channels;
   int64_t out_w, in_w, kernel_w, stride, dilation, pad;  // pixels
   int64_t rows;                                          // of the window that lie in the image
   const float* x;                                        // the image's row under the first of them
   int64_t x_row;                                         // floats from there to the next one's
-  const float* taps;                                     // (rows, kernel_w, channels)
+};
+
+// y[q][c] is the sum over the window's rows r and columns t of its elements times taps[r][t][c], with zeros
+// outside of the image, and the epilogue.
+struct DepthwiseRow {
+  DepthwiseWindows windows;
+  const float* taps;  // (rows, kernel_w, channels)
   float* y;
   EpilogueView epilogue;  // of y's first element
 };
-
 void depthwise_row(const DepthwiseRow& row);
+
+// sums[r][t][c] += the sum over windows q of their elements times dy[q][c]: a row's share of the taps'
+// gradient.
+void depthwise_correlate(const DepthwiseWindows& windows, const float* dy, float* sums);
 
 }  // namespace espalier::cpu
