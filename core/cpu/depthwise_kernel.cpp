@@ -97,28 +97,28 @@ void depthwise_row(const DepthwiseRow& row) {
 }
 
 // A vector of channels of kTaps neighbouring taps' sums, over `count` windows, where x is the first tap's
-// element of the first of them. Each tap has several sums, or it would wait for its one.
-template <int kTaps, int kSums, bool kPart>
+// element of the first of them. With kTwo each tap has two sums, or it would wait for its one.
+template <int kTaps, bool kTwo, bool kPart>
 HWY_INLINE void correlate_taps(const DepthwiseWindows& w, int64_t count, const float* x, const float* dy,
                                int64_t lanes, float* to) {
   const int64_t tap = w.dilation * w.channels, step = w.stride * w.channels;
-  Vector sums[kSums][kTaps];
+  Vector even[kTaps], odd[kTaps];
   for (int t = 0; t < kTaps; ++t) {
-    sums[0][t] = load<kPart>(to + t * w.channels, lanes);
-    for (int i = 1; i < kSums; ++i) sums[i][t] = hn::Zero(Floats());
+    even[t] = load<kPart>(to + t * w.channels, lanes);
+    odd[t] = hn::Zero(Floats());
   }
-  for (int64_t q = 0; q < count; q += kSums)
-#pragma GCC unroll 2
-    for (int i = 0; i < kSums && q + i < count; ++i, x += step, dy += w.channels) {
-      const Vector gradient = load<kPart>(dy, lanes);
-#pragma GCC unroll 3
-      for (int t = 0; t < kTaps; ++t)
-        sums[i][t] = hn::MulAdd(load<kPart>(x + t * tap, lanes), gradient, sums[i][t]);
-    }
-  for (int t = 0; t < kTaps; ++t) {
-    for (int i = 1; i < kSums; ++i) sums[0][t] = hn::Add(sums[0][t], sums[i][t]);
-    store<kPart>(sums[0][t], to + t * w.channels, lanes);
+  const auto add_window = [&](Vector* sums) ESPALIER_INLINE_LAMBDA {
+    const Vector gradient = load<kPart>(dy, lanes);
+    for (int t = 0; t < kTaps; ++t) sums[t] = hn::MulAdd(load<kPart>(x + t * tap, lanes), gradient, sums[t]);
+    x += step;
+    dy += w.channels;
+  };
+  for (int64_t q = 0; q < count; ++q) {
+    add_window(even);
+    if (kTwo && ++q < count) add_window(odd);
   }
+  for (int t = 0; t < kTaps; ++t)
+    store<kPart>(kTwo ? hn::Add(even[t], odd[t]) : even[t], to + t * w.channels, lanes);
 }
 
 // A vector of channels of all sums of the window's row `row`.
@@ -132,7 +132,8 @@ HWY_INLINE void correlate_channels(const DepthwiseWindows& w, const Interior& in
     for (int64_t q = first; q < last; ++q) {
       const TapsInside taps = taps_inside(w, q);
       for (int64_t t = taps.begin; t < taps.end; ++t)
-        correlate_taps<1, 1, kPart>(w, 1, element(q, t), dy + q * w.channels, lanes, sums + t * w.channels);
+        correlate_taps<1, false, kPart>(w, 1, element(q, t), dy + q * w.channels, lanes,
+                                        sums + t * w.channels);
     }
   };
   border(0, interior.begin);
@@ -140,9 +141,11 @@ HWY_INLINE void correlate_channels(const DepthwiseWindows& w, const Interior& in
   const float* inside = dy + interior.begin * w.channels;
   int64_t t = 0;
   for (; t + 3 <= w.kernel_w; t += 3)
-    correlate_taps<3, 2, kPart>(w, count, element(interior.begin, t), inside, lanes, sums + t * w.channels);
+    correlate_taps<3, true, kPart>(w, count, element(interior.begin, t), inside, lanes,
+                                   sums + t * w.channels);
   for (; t < w.kernel_w; ++t)
-    correlate_taps<1, 2, kPart>(w, count, element(interior.begin, t), inside, lanes, sums + t * w.channels);
+    correlate_taps<1, true, kPart>(w, count, element(interior.begin, t), inside, lanes,
+                                   sums + t * w.channels);
   border(interior.end, w.out_w);
 }
 
