@@ -131,6 +131,8 @@ void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Te
                    .epilogue = view_of(sum)});
   } else if (shape.turns() && winograd_pays(shape.turned())) {
     winograd_forward(shape.turned(), gradient, weight, true, input_gradient, view_of(sum));
+  } else if (!shape.turns() && winograd_scatter_pays(shape)) {
+    winograd_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
   } else if (pixelwise_fits(shape)) {
     pixelwise_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
   } else if (direct_fits(shape)) {

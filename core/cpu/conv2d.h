@@ -13,6 +13,7 @@ enum DerivedWeights : int {
   kPackedForPatches,
   kWinograd,
   kWinogradTurned,
+  kWinogradScattered,
   kPackedForRows,
   kPackedForRowsTurned,
   kPackedForPixels,
@@ -54,7 +55,11 @@ bool winograd_pays(const ConvShape& shape, bool for_weights = false);
 void winograd_forward(const ConvShape& shape, const float* x, const Tensor& weight, bool turned, float* y,
                       const EpilogueView& epilogue = {});
 void winograd_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
-// Likewise, for many channels and few tiles.
+// The input's gradient of a convolution that does not turn, or is the faster for it. `addend` may be null.
+bool winograd_scatter_pays(const ConvShape& shape);
+void winograd_backward_data(const ConvShape& shape, const float* dy, const Tensor& weight, float* dx,
+                            const float* addend);
+// Forward and the weights' gradient for many channels and few tiles.
 void winograd_forward_by_channels(const ConvShape& shape, const float* x, const Tensor& weight, bool turned,
                                   float* y, const EpilogueView& epilogue);
 void winograd_backward_weight_by_channels(const ConvShape& shape, const float* x, const float* dy,

@@ -9,6 +9,8 @@
 namespace espalier::cpu {
 namespace {
 
+using winograd::fitting_tiles;
+using winograd::kLeastTiles;
 using winograd::kPoints;
 using winograd::kSkew;
 using winograd::Square;
@@ -16,17 +18,9 @@ using winograd::stride_of;
 using winograd::Tiles;
 using winograd::whole;
 
-// Transformed tiles that a thread works on at a time: with their products they stay in L2, as long as that
-// leaves enough rows for the products to reach their speed.
-constexpr int64_t kBlockFloats = 96 << 10, kLeastTiles = 28, kMostTiles = 256;
 // For the weights' gradient: sums of this size stay in L2 too, and each part of the tiles has its own; larger
 // ones are shared, and the transformed tiles of a chunk stay in L3.
 constexpr int64_t kSumFloats = 64 << 10, kParts = 16, kChunkFloats = 4 << 20;
-
-// How many tiles, of an input's and an output's channels, fit kBlockFloats.
-int64_t fitting_tiles(const ConvShape& s) {
-  return std::clamp(kBlockFloats / (kPoints * (whole(s.in_c) + whole(s.out_c))), kLeastTiles, kMostTiles);
-}
 
 // The matrices of weights outgrow L2 many times, and few tiles share the way from memory.
 bool goes_by_channels(const ConvShape& s) {
@@ -203,9 +197,10 @@ void write_gradient(const ConvShape& s, float* sums, int64_t parts, float* dweig
 
 void backward_weight_in_parts(const ConvShape& s, const float* x, const float* dy, float* dweight) {
   const Tiles tiles(s);
-  const int64_t block = std::min(fitting_tiles(s), tiles.count());
-  const int64_t part = std::max(block, ceil_div(tiles.count(), kParts)),
+  const int64_t fitting = std::min(fitting_tiles(s), tiles.count());
+  const int64_t part = std::max(fitting, ceil_div(tiles.count(), kParts)),
                 parts = ceil_div(tiles.count(), part);
+  const int64_t block = ceil_div(part, (part + fitting / 2) / fitting);  // equal ones
   const GradientSums step(s, block);
   const int64_t size = kPoints * GradientSums::stride(s);
   ThreadBuffers buffers(step.floats());

@@ -83,6 +83,40 @@ struct Output {  // Aᵀ
   }
 };
 
+struct InputTransposed {  // B
+  static constexpr int kFrom = kPatch, kTo = kPatch;
+  HWY_INLINE void operator()(const Vector* m, Vector* t) const {
+    const Vector sum = hn::Add(m[1], m[2]), difference = hn::Sub(m[1], m[2]);
+    const Vector sum2 = hn::Add(m[3], m[4]), difference2 = hn::Sub(m[3], m[4]);
+    t[0] = times(4.0f, m[0]);
+    t[1] = times(-2.0f, hn::Add(add_times(difference2, 2.0f, difference), times(-2.0f, m[5])));
+    t[2] = add_times(add_times(times(-5.0f, m[0]), -4.0f, sum), -1.0f, sum2);
+    t[3] = add_times(add_times(difference, 2.0f, difference2), -5.0f, m[5]);
+    t[4] = hn::Add(m[0], hn::Add(sum, sum2));
+    t[5] = m[5];
+  }
+};
+
+template <int kOutputs>
+struct OutputTransposed {  // A
+  static constexpr int kFrom = kOutputs, kTo = kPatch;
+  HWY_INLINE void operator()(const Vector* y, Vector* t) const {
+    Vector even = y[0], odd = y[1], even2 = y[0], odd2 = times(2.0f, y[1]);
+#pragma GCC unroll 4
+    for (int j = 2; j < kOutputs; ++j) {
+      Vector &ones = j % 2 == 0 ? even : odd, &powers = j % 2 == 0 ? even2 : odd2;
+      ones = hn::Add(ones, y[j]);
+      powers = add_times(powers, static_cast<float>(1 << j), y[j]);
+    }
+    t[0] = y[0];
+    t[1] = hn::Add(even, odd);
+    t[2] = hn::Sub(even, odd);
+    t[3] = hn::Add(even2, odd2);
+    t[4] = hn::Sub(even2, odd2);
+    t[5] = y[kOutputs - 1];
+  }
+};
+
 // body(the filter's size, as a type).
 template <typename Body>
 HWY_INLINE void with_filter(int64_t filter, Body body) {
@@ -178,6 +212,28 @@ void transform_gradient(int64_t filter, const Square<const float>& gradients, in
   with_filter(filter, [&](auto size) ESPALIER_INLINE_LAMBDA {
     transform_pixels<Filter<outputs_of(size)>>(gradients, channels, points, point_stride);
   });
+}
+
+void spread_gradient(int64_t filter, const Square<const float>& gradients, int64_t channels, float* points,
+                     int64_t point_stride) {
+  with_filter(filter, [&](auto size) ESPALIER_INLINE_LAMBDA {
+    transform_pixels<OutputTransposed<outputs_of(size)>>(gradients, channels, points, point_stride);
+  });
+}
+
+void add_patch(const float* points, int64_t point_stride, int64_t channels, float* to, int64_t row_stride,
+               int64_t column_stride) {
+  const Floats d;
+  Staged patch;
+  for (int64_t c = 0; c < channels; c += vector_width()) {
+    transform_square<InputTransposed>(points + c, kPatch * point_stride, point_stride, patch.values,
+                                      Staged::kRow, Staged::kColumn);
+    for (int row = 0; row < kPatch; ++row)
+      for (int column = 0; column < kPatch; ++column) {
+        float* sum = to + row * row_stride + column * column_stride + c;
+        hn::StoreU(hn::Add(hn::LoadU(d, sum), hn::Load(d, patch.at(row, column))), d, sum);
+      }
+  }
 }
 
 // The staged outputs' channels from `channel` on, with the epilogue. A part of a vector is written whole
@@ -288,6 +344,8 @@ namespace espalier::cpu {
 
 HWY_EXPORT(transform_input);
 HWY_EXPORT(transform_gradient);
+HWY_EXPORT(spread_gradient);
+HWY_EXPORT(add_patch);
 HWY_EXPORT(transform_output);
 HWY_EXPORT(transform_filter);
 HWY_EXPORT(transform_filter_gradient);
@@ -301,6 +359,14 @@ void transform_input(const Square<const float>& patch, int64_t channels, float* 
 void transform_gradient(int64_t filter, const Square<const float>& gradients, int64_t channels, float* points,
                         int64_t point_stride) {
   HWY_DYNAMIC_DISPATCH(transform_gradient)(filter, gradients, channels, points, point_stride);
+}
+void spread_gradient(int64_t filter, const Square<const float>& gradients, int64_t channels, float* points,
+                     int64_t point_stride) {
+  HWY_DYNAMIC_DISPATCH(spread_gradient)(filter, gradients, channels, points, point_stride);
+}
+void add_patch(const float* points, int64_t point_stride, int64_t channels, float* to, int64_t row_stride,
+               int64_t column_stride) {
+  HWY_DYNAMIC_DISPATCH(add_patch)(points, point_stride, channels, to, row_stride, column_stride);
 }
 void transform_output(int64_t filter, const float* points, int64_t point_stride, int64_t channels,
                       const Square<float>& y, const EpilogueView& epilogue) {

@@ -33,6 +33,12 @@ void transform_input(const Square<const float>& patch, int64_t channels, float* 
 // G d Gᵀ of output gradients, as the filter of the filter's gradient.
 void transform_gradient(int64_t filter, const Square<const float>& gradients, int64_t channels, float* points,
                         int64_t point_stride);
+// For the input's gradient the transposes of forward's transforms: A d Aᵀ of output gradients, and B m Bᵀ
+// added to a 6x6 patch of whole vectors of channels.
+void spread_gradient(int64_t filter, const Square<const float>& gradients, int64_t channels, float* points,
+                     int64_t point_stride);
+void add_patch(const float* points, int64_t point_stride, int64_t channels, float* to, int64_t row_stride,
+               int64_t column_stride);
 // Aᵀ m A into the outputs that are in the image, and the epilogue. REQUIRES: y is not its residual.
 void transform_output(int64_t filter, const float* points, int64_t point_stride, int64_t channels,
                       const Square<float>& y, const EpilogueView& epilogue);

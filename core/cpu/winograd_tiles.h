@@ -23,6 +23,14 @@ inline int64_t stride_of(int64_t tiles, int64_t channels) {
   return ceil_div(tiles * whole(channels), kSkew) * kSkew + kSkew;
 }
 
+// Transformed tiles, of an input's and an output's channels, that a thread works on at a time: they stay in
+// L2, as long as that leaves enough rows for products to reach their speed.
+inline constexpr int64_t kLeastTiles = 28;
+inline int64_t fitting_tiles(const ConvShape& s) {
+  constexpr int64_t kBlockFloats = 96 << 10, kMostTiles = 256;
+  return std::clamp(kBlockFloats / (kPoints * (whole(s.in_c) + whole(s.out_c))), kLeastTiles, kMostTiles);
+}
+
 // The tiles of all images' outputs, 4x4 or 2x2, counted row by row.
 class Tiles {
  public:

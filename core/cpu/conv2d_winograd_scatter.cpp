@@ -1,0 +1,134 @@
+#include <algorithm>
+
+#include "core/cpu/conv2d.h"
+#include "core/cpu/parallel.h"
+#include "core/cpu/winograd_tiles.h"
+#include "core/cpu/workspace.h"
+
+// The gradient of Winograd's convolution by its input, transposed step by step: each tile of output gradients
+// is spread to a patch of input gradients, and where patches overlap they are added. A convolution without
+// padding, whose gradient as a turned convolution has more outputs than it has inputs, costs no more products
+// than forward.
+namespace espalier::cpu {
+namespace {
+
+using winograd::kPatch;
+using winograd::kPoints;
+using winograd::kSkew;
+using winograd::outputs_of;
+using winograd::whole;
+
+// Floats of an image that stay in L2 while patches are added to it.
+constexpr int64_t kImageFloats = 64 << 10;
+
+// An image of input gradients with what patches reach around it, in whole vectors of channels.
+struct Canvas {
+  explicit Canvas(const ConvShape& s)
+      : rows(reached(s.out_h, s.kernel_h)), columns(reached(s.out_w, s.kernel_w)), pixel(whole(s.in_c)) {}
+  static int64_t reached(int64_t outputs, int64_t taps) {
+    return ceil_div(outputs, outputs_of(taps)) * outputs_of(taps) + taps - 1;
+  }
+  int64_t row() const { return columns * pixel; }
+  int64_t floats() const { return rows * row(); }
+
+  void copy_to(const ConvShape& s, const float* canvas, const float* addend, float* dx) const {
+    for (int64_t h = 0; h < s.in_h; ++h)
+      for (int64_t w = 0; w < s.in_w; ++w) {
+        const int64_t y = h + s.pad_h, x = w + s.pad_w, to = (h * s.in_w + w) * s.in_c;
+        const bool is_reached = y < rows && x < columns;
+        const float* from = canvas + y * row() + x * pixel;
+        for (int64_t c = 0; c < s.in_c; ++c)
+          dx[to + c] = (is_reached ? from[c] : 0.0f) + (addend != nullptr ? addend[to + c] : 0.0f);
+      }
+  }
+
+  int64_t rows, columns, pixel;
+};
+
+// For each point the transformed weights as a packed out_c by in_c matrix.
+class ScatteredWeights {
+ public:
+  ScatteredWeights(const ConvShape& s, const float* weight)
+      : panel_(s.out_c * panel_width()),
+        point_(ceil_div(s.in_c, panel_width()) * panel_ + kSkew),
+        floats_(kPoints * point_) {
+    for_each_chunk(s.out_c, 8, [&, to = floats_.data()](int64_t, int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o)
+        for (int64_t i = 0; i < s.in_c; i += panel_width())
+          winograd::transform_filter(s.kernel_h, weight + o * s.depth() + i, s.in_c, false,
+                                     std::min(panel_width(), s.in_c - i),
+                                     to + i / panel_width() * panel_ + o * panel_width(), point_);
+    });
+  }
+  const float* point(int64_t index) const { return floats_.data() + index * point_; }
+  int64_t panel() const { return panel_; }
+
+ private:
+  int64_t panel_, point_;
+  Workspace<float> floats_;
+};
+
+}  // namespace
+
+bool winograd_scatter_pays(const ConvShape& s) {
+  return winograd_pays(s) && Canvas(s).floats() <= kImageFloats;
+}
+
+void winograd_backward_data(const ConvShape& s, const float* dy, const Tensor& weight, float* dx,
+                            const float* addend) {
+  const winograd::Tiles tiles(s);
+  const auto weights = weight.derived<ScatteredWeights>(
+      kWinogradScattered, [&] { return ScatteredWeights(s, weight.data<float>()); });
+  const Canvas canvas(s);
+  const int64_t per_image = tiles.count() / s.batch, size = outputs_of(s.kernel_h);
+  const int64_t per_row = ceil_div(s.out_w, size);
+  // Blocks of whole images, or of equal parts of one.
+  const int64_t fitting = winograd::fitting_tiles(s), images = ceil_div(fitting, per_image);
+  const int64_t block = images > 1 ? images * per_image : ceil_div(per_image, per_image / fitting);
+  const int64_t out_row = whole(s.out_c), in_row = whole(s.in_c);
+  const int64_t out_point = winograd::stride_of(block, s.out_c),
+                in_point = winograd::stride_of(block, s.in_c);
+  ThreadBuffers buffers(images * canvas.floats() + kPoints * (out_point + in_point));
+  for_each_chunk(
+      s.batch, images,
+      [&](int64_t, int64_t begin, int64_t end) {
+        float* sums = buffers.own();
+        float* out = sums + images * canvas.floats();
+        float* in = out + kPoints * out_point;
+        std::fill_n(sums, (end - begin) * canvas.floats(), 0.0f);
+        const int64_t first = begin * per_image, last = end * per_image;
+        for (int64_t tile = first; tile < last; tile += block) {
+          const int64_t count = std::min(block, last - tile);
+          for (int64_t i = 0; i < count; ++i)
+            winograd::spread_gradient(s.kernel_h, tiles.outputs(dy, tile + i), s.out_c, out + i * out_row,
+                                      out_point);
+          for (int64_t point = 0; point < kPoints; ++point)
+            multiply({.m = count,
+                      .n = in_row,
+                      .k = s.out_c,
+                      .a = out + point * out_point,
+                      .a_row = out_row,
+                      .b = weights->point(point),
+                      .b_row = panel_width(),
+                      .b_panel = weights->panel(),
+                      .c = in + point * in_point,
+                      .c_row = in_row});
+          for (int64_t i = 0; i < count; ++i) {
+            const int64_t place = tile + i - first, row = place % per_image / per_row * size,
+                          column = place % per_row * size;
+            winograd::add_patch(
+                in + i * in_row, in_point, in_row,
+                sums + place / per_image * canvas.floats() + row * canvas.row() + column * canvas.pixel,
+                canvas.row(), canvas.pixel);
+          }
+        }
+        for (int64_t n = begin; n < end; ++n) {
+          const int64_t offset = n * s.in_h * s.in_w * s.in_c;
+          canvas.copy_to(s, sums + (n - begin) * canvas.floats(),
+                         addend != nullptr ? addend + offset : nullptr, dx + offset);
+        }
+      },
+      1);
+}
+
+}  // namespace espalier::cpu
