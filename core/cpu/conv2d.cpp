@@ -129,7 +129,7 @@ void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Te
                    .c = input_gradient,
                    .c_stride = shape.in_c,
                    .epilogue = view_of(sum)});
-  } else if (shape.turns() && winograd_pays(shape.turned())) {
+  } else if (shape.turns() && winograd_pays(shape.turned(), ConvPass::input_gradient)) {
     winograd_forward(shape.turned(), gradient, weight, true, input_gradient, view_of(sum));
   } else if (!shape.turns() && winograd_scatter_pays(shape)) {
     winograd_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
@@ -162,7 +162,7 @@ void CpuBackend::conv2d_backward_weight(const Tensor& x, const Tensor& dy, Tenso
                    .b = {input, shape.in_c},
                    .c = kernel_gradient,
                    .c_stride = shape.in_c});
-  else if (winograd_pays(shape, true))
+  else if (winograd_pays(shape, ConvPass::weight_gradient))
     winograd_backward_weight(shape, input, gradient, kernel_gradient);
   else if (pixelwise_fits(shape))
     pixelwise_backward_weight(shape, input, gradient, kernel_gradient);

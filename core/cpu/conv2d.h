@@ -40,6 +40,8 @@ struct ConvShape {
   int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups, group_in, group_out;
 };
 
+enum class ConvPass { forward, input_gradient, weight_gradient };
+
 // Through a matrix of patches, in blocks that stay in L2, and GEMM: any shape.
 void im2col_forward(const ConvShape& shape, const float* x, const Tensor& weight, float* y,
                     const EpilogueView& epilogue = {});
@@ -50,8 +52,9 @@ void im2col_backward_weight(const ConvShape& shape, const float* x, const float*
 // REQUIRES: a 3x3 or 5x5 window, stride and dilation 1, one group.
 // With `turned`, forward computes the gradient of the input: `shape` is shape.turned() of the convolution
 // whose `weight` this is.
-// Whether the shape is one of these and it is faster than to multiply directly.
-bool winograd_pays(const ConvShape& shape, bool for_weights = false);
+// Whether the shape is one of these and it is faster than to multiply directly; of an input's gradient, its
+// turned() shape.
+bool winograd_pays(const ConvShape& shape, ConvPass pass = ConvPass::forward);
 void winograd_forward(const ConvShape& shape, const float* x, const Tensor& weight, bool turned, float* y,
                       const EpilogueView& epilogue = {});
 void winograd_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);

@@ -70,7 +70,7 @@ void winograd::transform_weights(const Weights& weights, int64_t panel, int64_t 
                      point_stride);
 }
 
-bool winograd_pays(const ConvShape& s, bool for_weights) {
+bool winograd_pays(const ConvShape& s, ConvPass pass) {
   const bool is_tiled = s.kernel_h == s.kernel_w && (s.kernel_h == 3 || s.kernel_h == 5);
   if (!is_tiled || s.stride_h != 1 || s.stride_w != 1 || s.dilation_h != 1 || s.dilation_w != 1 ||
       s.groups != 1)
@@ -79,16 +79,19 @@ bool winograd_pays(const ConvShape& s, bool for_weights) {
   // quarters of the speed of a row's; what the transforms of a vector of channels take, and more where its
   // lanes are not all in use; a vector of weights that comes from far.
   constexpr double kProduct = 1.33, kIn = 280, kOut = 330, kGradient = 240, kPart = 300, kWeight = 8;
+  // Rows of input gradients are added to again and again where they are computed directly.
+  const double direct = pass == ConvPass::input_gradient ? 2.0 : 1.0;
   const int64_t lanes = panel_width() / 2;
   const auto vectors = [=](int64_t channels) { return static_cast<double>(ceil_div(channels, lanes)); };
   const double matrix = static_cast<double>(s.in_c) * vectors(s.out_c);
   const int parts = (s.in_c % lanes != 0) + (s.out_c % lanes != 0);
-  const double transforms = for_weights ? kIn * vectors(s.in_c) + kGradient * vectors(s.out_c)
-                                        : kIn * vectors(s.in_c) + kOut * vectors(s.out_c) + kPart * parts;
+  const double transforms = pass == ConvPass::weight_gradient
+                                ? kIn * vectors(s.in_c) + kGradient * vectors(s.out_c)
+                                : kIn * vectors(s.in_c) + kOut * vectors(s.out_c) + kPart * parts;
   const double tiles = static_cast<double>(Tiles(s).count()), pixels = static_cast<double>(s.pixels());
   const auto taps = static_cast<double>(s.kernel_h * s.kernel_w);
   return tiles * (kProduct * kPoints * matrix + transforms) + kWeight * kPoints * matrix <
-         pixels * taps * matrix + kWeight * taps * matrix;
+         direct * pixels * taps * matrix + kWeight * taps * matrix;
 }
 
 void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, bool turned, float* y,

@@ -71,7 +71,7 @@ class ScatteredWeights {
 }  // namespace
 
 bool winograd_scatter_pays(const ConvShape& s) {
-  return winograd_pays(s) && Canvas(s).floats() <= kImageFloats;
+  return winograd_pays(s, ConvPass::input_gradient) && Canvas(s).floats() <= kImageFloats;
 }
 
 void winograd_backward_data(const ConvShape& s, const float* dy, const Tensor& weight, float* dx,
