@@ -83,14 +83,16 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
   const double direct = pass == ConvPass::input_gradient ? 2.0 : 1.0;
   const int64_t lanes = panel_width() / 2;
   const auto vectors = [=](int64_t channels) { return static_cast<double>(ceil_div(channels, lanes)); };
+  // Of the matrix of weights, whose gradient's rows are output channels.
+  const bool is_gradient = pass == ConvPass::weight_gradient;
   const double matrix = static_cast<double>(s.in_c) * vectors(s.out_c);
+  const double product = is_gradient ? static_cast<double>(s.out_c) * vectors(s.in_c) : matrix;
   const int parts = (s.in_c % lanes != 0) + (s.out_c % lanes != 0);
-  const double transforms = pass == ConvPass::weight_gradient
-                                ? kIn * vectors(s.in_c) + kGradient * vectors(s.out_c)
-                                : kIn * vectors(s.in_c) + kOut * vectors(s.out_c) + kPart * parts;
+  const double transforms = is_gradient ? kIn * vectors(s.in_c) + kGradient * vectors(s.out_c)
+                                        : kIn * vectors(s.in_c) + kOut * vectors(s.out_c) + kPart * parts;
   const double tiles = static_cast<double>(Tiles(s).count()), pixels = static_cast<double>(s.pixels());
   const auto taps = static_cast<double>(s.kernel_h * s.kernel_w);
-  return tiles * (kProduct * kPoints * matrix + transforms) + kWeight * kPoints * matrix <
+  return tiles * (kProduct * kPoints * product + transforms) + kWeight * kPoints * product <
          direct * pixels * taps * matrix + kWeight * taps * matrix;
 }
 
