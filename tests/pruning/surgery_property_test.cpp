@@ -70,10 +70,11 @@ struct Batch {
   Variable images;
   Tensor labels;
 };
-Batch batch_for(const Network& network, int64_t count) {
+Batch batch_for(const Network& network, uint64_t seed) {
   const Shape& image = network.image();
-  return {Variable(random_tensor({count, image[0], image[1], image[2]}, 5, DType::float32, Device::cpu)),
-          random_integers({count}, 6, 0, network.classes(), Device::cpu)};
+  const int64_t count = network.nodes().size() > 100 ? 8 : 4;
+  return {Variable(random_tensor({count, image[0], image[1], image[2]}, seed, DType::float32, Device::cpu)),
+          random_integers({count}, seed + 1, 0, network.classes(), Device::cpu)};
 }
 
 Tensor evaluated(Network& network, const Batch& batch) {
@@ -114,7 +115,7 @@ struct Seen {
 // Removes channels at random from a network with random weights and a step of training behind it.
 void check_surgery(Network network, uint64_t seed, Shifts shifts, Seen& seen) {
   randomise(network, seed);
-  const Batch batch = batch_for(network, network.nodes().size() > 100 ? 8 : 4);
+  const Batch batch = batch_for(network, 5);
   const OptimizerOptions options{.kind = "sgd", .momentum = 0.9, .weight_decay = 1e-3};
   const auto before = make_optimizer(options, all_parameters(network));
   train(network, *before, batch);
@@ -139,25 +140,36 @@ void check_surgery(Network network, uint64_t seed, Shifts shifts, Seen& seen) {
 
   // The same function, in both modes, unless a border says otherwise.
   const auto masks = silencing_masks(silenced, graph, removed, shifts);
-  const auto optimizer = make_optimizer(options, all_parameters(silenced));
-  optimizer->load_state(before->state(), before->steps());
-  optimizer->set_masks(masks);
+  make_optimizer(options, all_parameters(silenced))->set_masks(masks);
   const bool exact =
       std::ranges::all_of(surgery.report.folded, [](const auto& fold) { return fold.error == 0; });
   seen.inexact += exact ? 0 : 1;
   if (!exact) return;
   check_close(evaluated(rewritten, batch), evaluated(silenced, batch), tolerance(rewritten));
-  const auto continued = make_optimizer(options, all_parameters(rewritten));
-  continued->load_state(surgery.restriction.optimizer_state(before->state()), before->steps());
-  const Tensor logits = train(silenced, *optimizer, batch);
-  check_close(train(rewritten, *continued, batch), logits, tolerance(rewritten));
 
-  // The same step, where no constant was moved: weights that read one learn from it.
-  if (surgery.report.folded.empty()) {
-    ++seen.trained;
-    const auto expected = surgery.restriction(silenced.state());
-    const auto state = rewritten.state();
+  // The same step, where no constant was moved: weights that read one learn from it. An activation that is 0
+  // to rounding may pass its gradient in one of the networks alone; not with every batch.
+  const bool same_step = surgery.report.folded.empty();
+  seen.trained += same_step ? 1 : 0;
+  for (uint64_t attempt = 1; attempt <= 3; ++attempt) {
+    const Batch next = batch_for(network, 5 + 10 * attempt);
+    Network full = copy_of(silenced), small = copy_of(rewritten);
+    const auto optimizer = make_optimizer(options, all_parameters(full));
+    optimizer->load_state(before->state(), before->steps());
+    optimizer->set_masks(masks);
+    const auto continued = make_optimizer(options, all_parameters(small));
+    continued->load_state(surgery.restriction.optimizer_state(before->state()), before->steps());
+    const Tensor logits = train(full, *optimizer, next);
+    check_close(train(small, *continued, next), logits, tolerance(rewritten));
+    if (!same_step) break;
+    const auto expected = surgery.restriction(full.state());
+    const auto state = small.state();
     REQUIRE(state.size() == expected.size());
+    const auto is_close = [&](const auto& named) {
+      return distance(state.at(named.first), named.second) <= step_tolerance(network);
+    };
+    if (std::ranges::all_of(expected, is_close)) break;
+    if (attempt < 3) continue;
     for (const auto& [name, tensor] : expected) {
       INFO(name);
       check_close(state.at(name), tensor, step_tolerance(network));
@@ -204,8 +216,7 @@ TEST_CASE("a random network keeps what silenced channels hold, in the biases tha
 TEST_CASE("every model of the zoo without random channels is the model with these silenced") {
   const OneThread one_thread;
   Seen seen;
-  // With some seeds an activation is 0 to rounding and passes its gradient in one of the networks alone.
-  uint64_t seed = 300;
+  uint64_t seed = 1;
   for (const layers::ModelRow& row : layers::models()) {
     INFO(row.name);
     const std::string name(row.name);

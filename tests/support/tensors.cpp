@@ -63,21 +63,38 @@ double tolerance(Device device, DType dtype) {
   return device == Device::cuda ? 1e-4 : 2e-5;
 }
 
-void check_close(const Tensor& actual, const Tensor& expected, double allowed) {
-  REQUIRE(actual.shape() == expected.shape());
-  const std::vector<double> got = to_doubles(actual), due = to_doubles(expected);
-  double squares = 0, worst = 0;
+namespace {
+
+struct Worst {
+  double error = 0;
+  size_t where = 0;
+};
+
+// The largest error beside the element's own size and the tensor's root mean square.
+Worst worst_of(const std::vector<double>& got, const std::vector<double>& due) {
+  double squares = 0;
   for (double value : due) squares += std::isfinite(value) ? value * value : 0.0;
   const double scale = due.empty() ? 0.0 : std::sqrt(squares / static_cast<double>(due.size()));
-  size_t where = 0;
+  Worst worst;
   for (size_t i = 0; i < due.size(); ++i) {
     if (got[i] == due[i] || (std::isnan(got[i]) && std::isnan(due[i]))) continue;
     const double error = std::abs(got[i] - due[i]) / (std::abs(due[i]) + scale);
-    if (error > worst || std::isnan(error)) {
-      worst = std::isnan(error) ? HUGE_VAL : error;
-      where = i;
-    }
+    if (error > worst.error || std::isnan(error)) worst = {std::isnan(error) ? HUGE_VAL : error, i};
   }
+  return worst;
+}
+
+}  // namespace
+
+double distance(const Tensor& actual, const Tensor& expected) {
+  if (!(actual.shape() == expected.shape())) return HUGE_VAL;
+  return worst_of(to_doubles(actual), to_doubles(expected)).error;
+}
+
+void check_close(const Tensor& actual, const Tensor& expected, double allowed) {
+  REQUIRE(actual.shape() == expected.shape());
+  const std::vector<double> got = to_doubles(actual), due = to_doubles(expected);
+  const auto [worst, where] = worst_of(got, due);
   if (!due.empty())
     UNSCOPED_INFO("worst element " << where << " of " << expected.shape().to_string() << ": " << got[where]
                                    << ", due " << due[where]);

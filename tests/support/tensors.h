@@ -21,6 +21,9 @@ Tensor random_mask(Shape shape, uint64_t seed, double density, Device device);
 
 // What an element may differ by, as a share of its own size and of the tensor's root mean square.
 double tolerance(Device device, DType dtype);
+// The largest error of an element, as a share of its own size and of the tensor's root mean square; infinite
+// where shapes differ.
+double distance(const Tensor& actual, const Tensor& expected);
 // CHECKs that the shapes agree and the elements are close; prints the worst one. NaN is close to NaN.
 // Integers must be equal.
 void check_close(const Tensor& actual, const Tensor& expected, double tolerance);
