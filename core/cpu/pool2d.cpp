@@ -25,9 +25,10 @@ PoolWindow window_of(const Span& rows, const Span& columns, const Shape& in) {
   return {in[3], in[2], rows.begin, rows.end, columns.begin, columns.end};
 }
 
-// The weight of one of its elements in their mean.
+// The weight of one of its elements in their mean; 0 if it has none.
 float share_of(const Span& rows, const Span& columns) {
-  return 1.0f / static_cast<float>(rows.length * columns.length);
+  const int64_t elements = rows.length * columns.length;
+  return elements > 0 ? 1.0f / static_cast<float>(elements) : 0.0f;
 }
 
 // Whether the windows along an axis do not meet, and whether they reach every pixel.

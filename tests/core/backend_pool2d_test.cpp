@@ -27,6 +27,7 @@ const std::vector<Problem> kProblems = {
     {{5, 8, 8, 64}, 1, 1, {.kernel = {8, 8}, .stride = {8, 8}}},
     {{0, 4, 4, 3}, 2, 2},
     {{40, 15, 16, 17}, 7, 8},
+    {{2, 3, 5, 17}, 2, 2, {.kernel = {2, 2}, .stride = {4, 3}}},
 };
 
 std::vector<KernelCase> cases() {
