@@ -52,13 +52,14 @@ void im2col_backward_weight(const ConvShape& shape, const float* x, const float*
 // REQUIRES: a 3x3 or 5x5 window, stride and dilation 1, one group.
 // With `turned`, forward computes the gradient of the input: `shape` is shape.turned() of the convolution
 // whose `weight` this is.
-// Whether the shape is one of these and it is faster than to multiply directly; of an input's gradient, its
-// turned() shape.
+// Whether the shape is one of these and it is faster than to multiply directly; the shape of an input's
+// gradient is that of the convolution that computes it.
 bool winograd_pays(const ConvShape& shape, ConvPass pass = ConvPass::forward);
 void winograd_forward(const ConvShape& shape, const float* x, const Tensor& weight, bool turned, float* y,
                       const EpilogueView& epilogue = {});
 void winograd_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
-// The input's gradient of a convolution that does not turn, or is the faster for it. `addend` may be null.
+// The input's gradient of a convolution that does not turn, and whether it is the faster for it. `addend` may
+// be null.
 bool winograd_scatter_pays(const ConvShape& shape);
 void winograd_backward_data(const ConvShape& shape, const float* dy, const Tensor& weight, float* dx,
                             const float* addend);

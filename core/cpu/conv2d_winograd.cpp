@@ -79,8 +79,6 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
   // quarters of the speed of a row's; what the transforms of a vector of channels take, and more where its
   // lanes are not all in use; a vector of weights that comes from far.
   constexpr double kProduct = 1.33, kIn = 280, kOut = 330, kGradient = 240, kPart = 300, kWeight = 8;
-  // Rows of input gradients are added to again and again where they are computed directly.
-  const double direct = pass == ConvPass::input_gradient ? 2.0 : 1.0;
   const int64_t lanes = panel_width() / 2;
   const auto vectors = [=](int64_t channels) { return static_cast<double>(ceil_div(channels, lanes)); };
   // Of the matrix of weights, whose gradient's rows are output channels.
@@ -92,8 +90,14 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
                                         : kIn * vectors(s.in_c) + kOut * vectors(s.out_c) + kPart * parts;
   const double tiles = static_cast<double>(Tiles(s).count()), pixels = static_cast<double>(s.pixels());
   const auto taps = static_cast<double>(s.kernel_h * s.kernel_w);
+  // Directly an input's gradient adds to its rows again and again, which takes as long as kAdd products.
+  constexpr double kAdd = 24;
+  const double directly = pass == ConvPass::input_gradient && !pixelwise_fits(s)
+                              ? static_cast<double>(s.kernel_h) * (static_cast<double>(s.in_c) + kAdd) *
+                                    vectors(s.kernel_w * s.out_c)
+                              : taps * matrix;
   return tiles * (kProduct * kPoints * product + transforms) + kWeight * kPoints * product <
-         direct * pixels * taps * matrix + kWeight * taps * matrix;
+         pixels * directly + kWeight * taps * matrix;
 }
 
 void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, bool turned, float* y,

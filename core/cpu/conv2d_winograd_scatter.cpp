@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "core/cpu/conv2d.h"
 #include "core/cpu/parallel.h"
@@ -71,7 +72,9 @@ class ScatteredWeights {
 }  // namespace
 
 bool winograd_scatter_pays(const ConvShape& s) {
-  return winograd_pays(s, ConvPass::input_gradient) && Canvas(s).floats() <= kImageFloats;
+  ConvShape products = s;  // as many as forward's, from output channels to input channels
+  std::swap(products.in_c, products.out_c);
+  return winograd_pays(products, ConvPass::input_gradient) && Canvas(s).floats() <= kImageFloats;
 }
 
 void winograd_backward_data(const ConvShape& s, const float* dy, const Tensor& weight, float* dx,
