@@ -32,9 +32,9 @@ Tiling tiling_of(int64_t m, int64_t n, int64_t k, bool splits_depth) {
   const double tile = m == 1 ? kTileProducts / 16 : kTileProducts;
   const auto wanted = static_cast<int64_t>(std::min<double>(kMostTiles, products / tile));
   const int64_t k_most = splits_depth ? std::max<int64_t>(k / kLeastDepth, 1) : 1;
-  // Tiles along k read A and B once, others one of them again and again; as long as the sums of a tile,
-  // written and read, are fewer than what is read again.
-  const int64_t few_sums = k / (2 * std::max(m, n));
+  // Tiles along k read A and B once, others one of them again and again; as long as the sums of these tiles
+  // are fewer than what they save to read.
+  const int64_t few_sums = k / std::max(m, n);
   int64_t m_parts = 1, n_parts = 1, k_parts = std::clamp(std::min(wanted, few_sums), int64_t{1}, k_most);
   while (m_parts * n_parts * k_parts < wanted) {
     const int64_t m_next = m / (2 * m_parts), n_next = n / (2 * n_parts);
