@@ -16,6 +16,7 @@ using winograd::kSkew;
 using winograd::Square;
 using winograd::stride_of;
 using winograd::Tiles;
+using winograd::TransformedWeights;
 using winograd::whole;
 
 // For the weights' gradient: sums of this size stay in L2 too, and each part of the tiles has its own; larger
@@ -28,26 +29,6 @@ bool goes_by_channels(const ConvShape& s) {
   return s.in_c * s.out_c >= kManyWeights && Tiles(s).count() <= kFewTiles;
 }
 
-// The weights of a convolution, transformed: for each point a packed in_c by out_c matrix.
-class TransformedWeights {
- public:
-  explicit TransformedWeights(const winograd::Weights& weights)
-      : panel_(weights.in_c * panel_width()),
-        point_(ceil_div(weights.out_c, panel_width()) * panel_ + kSkew),
-        floats_(kPoints * point_) {
-    for_each_chunk(ceil_div(weights.out_c, panel_width()), 1,
-                   [&, to = floats_.data()](int64_t panel, int64_t, int64_t) {
-                     transform_weights(weights, panel, 0, weights.in_c, to + panel * panel_, point_);
-                   });
-  }
-  const float* point(int64_t index) const { return floats_.data() + index * point_; }
-  int64_t panel() const { return panel_; }
-
- private:
-  int64_t panel_, point_;
-  Workspace<float> floats_;
-};
-
 }  // namespace
 
 void winograd::transform_weights(const Weights& weights, int64_t panel, int64_t begin, int64_t end,
@@ -55,10 +36,10 @@ void winograd::transform_weights(const Weights& weights, int64_t panel, int64_t 
   const int64_t size = weights.filter * weights.filter, width = panel_width(), depth = end - begin;
   const int64_t in_c = weights.in_c, out_c = weights.out_c;
   const int64_t count = std::min(width, out_c - panel * width);
-  if (weights.turned) {
+  if (weights.use != WeightUse::forward) {
     for (int64_t i = 0; i < depth; ++i)
-      transform_filter(weights.filter, weights.data + (begin + i) * size * out_c + panel * width, out_c, true,
-                       count, points + i * width, point_stride);
+      transform_filter(weights.filter, weights.data + (begin + i) * size * out_c + panel * width, out_c,
+                       weights.use == WeightUse::turned, count, points + i * width, point_stride);
     return;
   }
   Workspace<float> taps(size * depth * width);
@@ -108,7 +89,7 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
   }
   const Tiles tiles(s);
   const auto weights = weight.derived<TransformedWeights>(turned ? kWinogradTurned : kWinograd, [&] {
-    return TransformedWeights({weight.data<float>(), s.kernel_h, s.in_c, s.out_c, turned});
+    return TransformedWeights(winograd::weights_of(s, weight, turned));
   });
   const int64_t most = fitting_tiles(s);
   // Blocks of equal size, at least eight of them where that leaves kLeastTiles.

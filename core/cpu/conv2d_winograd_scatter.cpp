@@ -15,7 +15,6 @@ namespace {
 
 using winograd::kPatch;
 using winograd::kPoints;
-using winograd::kSkew;
 using winograd::outputs_of;
 using winograd::whole;
 
@@ -46,29 +45,6 @@ struct Canvas {
   int64_t rows, columns, pixel;
 };
 
-// For each point the transformed weights as a packed out_c by in_c matrix.
-class ScatteredWeights {
- public:
-  ScatteredWeights(const ConvShape& s, const float* weight)
-      : panel_(s.out_c * panel_width()),
-        point_(ceil_div(s.in_c, panel_width()) * panel_ + kSkew),
-        floats_(kPoints * point_) {
-    for_each_chunk(s.out_c, 8, [&, to = floats_.data()](int64_t, int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o)
-        for (int64_t i = 0; i < s.in_c; i += panel_width())
-          winograd::transform_filter(s.kernel_h, weight + o * s.depth() + i, s.in_c, false,
-                                     std::min(panel_width(), s.in_c - i),
-                                     to + i / panel_width() * panel_ + o * panel_width(), point_);
-    });
-  }
-  const float* point(int64_t index) const { return floats_.data() + index * point_; }
-  int64_t panel() const { return panel_; }
-
- private:
-  int64_t panel_, point_;
-  Workspace<float> floats_;
-};
-
 }  // namespace
 
 bool winograd_scatter_pays(const ConvShape& s) {
@@ -80,11 +56,12 @@ bool winograd_scatter_pays(const ConvShape& s) {
 void winograd_backward_data(const ConvShape& s, const float* dy, const Tensor& weight, float* dx,
                             const float* addend) {
   const winograd::Tiles tiles(s);
-  const auto weights = weight.derived<ScatteredWeights>(
-      kWinogradScattered, [&] { return ScatteredWeights(s, weight.data<float>()); });
+  const auto weights = weight.derived<winograd::TransformedWeights>(kWinogradScattered, [&] {
+    return winograd::TransformedWeights(
+        {weight.data<float>(), s.kernel_h, s.out_c, s.in_c, winograd::WeightUse::scattered});
+  });
   const Canvas canvas(s);
-  const int64_t per_image = tiles.count() / s.batch, size = outputs_of(s.kernel_h);
-  const int64_t per_row = ceil_div(s.out_w, size);
+  const int64_t per_image = tiles.in_image();
   // Blocks of whole images, or of equal parts of one.
   const int64_t fitting = winograd::fitting_tiles(s), images = ceil_div(fitting, per_image);
   const int64_t block = images > 1 ? images * per_image : ceil_div(per_image, per_image / fitting);
@@ -117,11 +94,10 @@ void winograd_backward_data(const ConvShape& s, const float* dy, const Tensor& w
                       .c = in + point * in_point,
                       .c_row = in_row});
           for (int64_t i = 0; i < count; ++i) {
-            const int64_t place = tile + i - first, row = place % per_image / per_row * size,
-                          column = place % per_row * size;
+            const auto [image, row, column] = tiles.place(tile + i);
             winograd::add_patch(
                 in + i * in_row, in_point, in_row,
-                sums + place / per_image * canvas.floats() + row * canvas.row() + column * canvas.pixel,
+                sums + (image - begin) * canvas.floats() + row * canvas.row() + column * canvas.pixel,
                 canvas.row(), canvas.pixel);
           }
         }

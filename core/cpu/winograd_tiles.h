@@ -6,6 +6,7 @@
 #include "core/cpu/gemm_kernel.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/winograd_kernel.h"
+#include "core/cpu/workspace.h"
 
 // What the ways of Winograd's convolution share: images as tiles, and where their transforms lie.
 namespace espalier::cpu::winograd {
@@ -39,7 +40,16 @@ class Tiles {
         size_(outputs_of(shape.kernel_h)),
         rows_(ceil_div(shape.out_h, size_)),
         columns_(ceil_div(shape.out_w, size_)) {}
-  int64_t count() const { return shape_.batch * rows_ * columns_; }
+  int64_t in_image() const { return rows_ * columns_; }
+  int64_t count() const { return shape_.batch * in_image(); }
+
+  // A tile's image, and its first row and column of outputs.
+  struct Place {
+    int64_t image, row, column;
+  };
+  Place place(int64_t tile) const {
+    return {tile / in_image(), tile / columns_ % rows_ * size_, tile % columns_ * size_};
+  }
 
   Square<const float> patch(const float* x, int64_t tile) const {
     return square<const float>(x, tile, shape_.pad_h, shape_.pad_w, kPatch, shape_.in_h, shape_.in_w,
@@ -54,11 +64,12 @@ class Tiles {
   template <typename Float>
   Square<Float> square(Float* image, int64_t tile, int64_t pad_h, int64_t pad_w, int64_t size, int64_t height,
                        int64_t width, int64_t channels) const {
-    const int64_t row = tile / columns_ % rows_ * size_ - pad_h, column = tile % columns_ * size_ - pad_w;
+    const Place at_tile = place(tile);
+    const int64_t row = at_tile.row - pad_h, column = at_tile.column - pad_w;
     const auto clip = [size](int64_t at, int64_t extent) {
       return static_cast<int>(std::clamp<int64_t>(extent - at, 0, size));
     };
-    return {image + ((tile / (rows_ * columns_) * height + row) * width + column) * channels,
+    return {image + ((at_tile.image * height + row) * width + column) * channels,
             width * channels,
             channels,
             static_cast<int>(std::clamp<int64_t>(-row, 0, size)),
@@ -72,17 +83,46 @@ class Tiles {
   int64_t size_, rows_, columns_;
 };
 
-// The weights of a convolution of in_c channels to out_c: (out_c, filter, filter, in_c), or where `turned`
-// the (in_c, filter, filter, out_c) of the convolution whose gradient this one is.
+// What products of tiles and weights give: outputs, or input gradients as a turned convolution or scattered.
+enum class WeightUse { forward, turned, scattered };
+
+// The weights of products from in_c channels to out_c: forward (out_c, filter, filter, in_c), else the (in_c,
+// filter, filter, out_c) of the convolution whose gradient they give; by half a circle only a turned one's.
 struct Weights {
   const float* data;
   int64_t filter, in_c, out_c;
-  bool turned;
+  WeightUse use;
 };
+
+// Of a convolution, or where `turned` of the one that `shape` is turned from.
+inline Weights weights_of(const ConvShape& shape, const Tensor& weight, bool turned) {
+  return {weight.data<float>(), shape.kernel_h, shape.in_c, shape.out_c,
+          turned ? WeightUse::turned : WeightUse::forward};
+}
 
 // Transforms a panel of output channels, of the input channels [begin, end): for each point, point_stride
 // floats apart, a packed matrix of end - begin rows.
 void transform_weights(const Weights& weights, int64_t panel, int64_t begin, int64_t end, float* points,
                        int64_t point_stride);
+
+// The weights of a convolution, transformed: for each point a packed in_c by out_c matrix.
+class TransformedWeights {
+ public:
+  explicit TransformedWeights(const Weights& weights)
+      : panel_(weights.in_c * panel_width()),
+        point_(ceil_div(weights.out_c, panel_width()) * panel_ + kSkew),
+        floats_(kPoints * point_) {
+    for_each_chunk(ceil_div(weights.out_c, panel_width()), 1,
+                   [&, to = floats_.data()](int64_t panel, int64_t, int64_t) {
+                     transform_weights(weights, panel, 0, weights.in_c, to + panel * panel_, point_);
+                   });
+  }
+  const float* point(int64_t index) const { return floats_.data() + index * point_; }
+  int64_t panel() const { return panel_; }
+
+ private:
+  int64_t panel_, point_;
+  Workspace<float> floats_;
+};
 
 }  // namespace espalier::cpu::winograd
