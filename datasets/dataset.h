@@ -78,7 +78,7 @@ struct Augmentation {
 struct DataOptions {
   std::filesystem::path data_dir;  // empty: $ESPALIER_DATA, then /usr/share/datasets
   int64_t validation = 0;          // training images held out, drawn at random from `seed`
-  int64_t limit = 0;               // > 0: at most the first so many training images (before the split)
+  int64_t limit = 0;               // > 0: so many training images at most, drawn likewise before the split
   uint64_t seed = 1;
   Normalisation normalisation = {};  // empty parts: the data set's own
   bool strict = false;               // an image that cannot be read is an error instead of left out

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstdlib>
-#include <numeric>
 #include <string>
 #include <utility>
 
@@ -12,25 +11,30 @@
 namespace espalier::datasets {
 namespace {
 
-// Keeps the first `options.limit` training images and holds out `options.validation` of them. Both parts stay
-// in file order.
+// Keeps `options.limit` of the training images and holds out `options.validation` of those. Both are drawn at
+// random, for files may come class by class, and stay in file order.
 void divide(Split& split, const DataOptions& options) {
   const int64_t available = split.train->size();
   const int64_t kept = options.limit > 0 ? std::min(options.limit, available) : available;
   check(options.validation < kept, "[data] validation = {} of {} training images leaves none to train on",
         options.validation, kept);
-  if (options.validation == 0 && kept == available) return;
-
-  std::vector<int64_t> order(static_cast<size_t>(kept));
-  if (options.validation > 0)
-    order = RandomStream(options.seed, "validation").permutation(kept);
-  else
-    std::iota(order.begin(), order.end(), 0);
-  const auto middle = order.begin() + options.validation;
-  std::sort(order.begin(), middle);
-  std::sort(middle, order.end());
-  if (options.validation > 0) split.validation = subset(split.train, {order.begin(), middle});
-  split.train = subset(split.train, {middle, order.end()});
+  const auto drawn = [&](int64_t count, std::string_view purpose) {
+    return RandomStream(options.seed, purpose).permutation(count);
+  };
+  if (kept < available) {
+    std::vector<int64_t> order = drawn(available, "limit");
+    order.resize(static_cast<size_t>(kept));
+    std::sort(order.begin(), order.end());
+    split.train = subset(split.train, std::move(order));
+  }
+  if (options.validation > 0) {
+    std::vector<int64_t> order = drawn(kept, "validation");
+    const auto middle = order.begin() + options.validation;
+    std::sort(order.begin(), middle);
+    std::sort(middle, order.end());
+    split.validation = subset(split.train, {order.begin(), middle});
+    split.train = subset(split.train, {middle, order.end()});
+  }
 }
 
 }  // namespace

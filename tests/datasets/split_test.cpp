@@ -2,8 +2,11 @@
 #include <set>
 #include <vector>
 
+#include "core/io/file.h"
 #include "datasets/dataset.h"
+#include "tests/datasets/image_bytes.h"
 #include "tests/support/catch.h"
+#include "tests/support/folder.h"
 
 namespace espalier::datasets {
 namespace {
@@ -54,14 +57,40 @@ TEST_CASE("both parts of a split keep labels beside their images") {
     }
 }
 
-TEST_CASE("a limit keeps the first training images and leaves the test images alone") {
-  const Split whole = load("synthetic", {}), some = load("synthetic", {.limit = 7});
-  CHECK(some.train->size() == 7);
-  CHECK(some.test->size() == whole.test->size());
-  Pixels a(28 * 28), b(28 * 28);
-  CHECK(some.train->get(6, a) == whole.train->get(6, b));
-  CHECK(a == b);
+TEST_CASE("a limit draws training images at random from the seed and leaves the test images alone") {
+  const Split whole = load("synthetic", {});
+  const auto drawn = [](uint64_t seed) {
+    return images(*load("synthetic", {.limit = 70, .seed = seed}).train);
+  };
+  const std::vector<Pixels> all = images(*whole.train), some = drawn(1);
+  CHECK(some.size() == 70);
+  CHECK(some == drawn(1));
+  CHECK(some != drawn(2));
+  CHECK(some != std::vector<Pixels>(all.begin(), all.begin() + 70));
+  auto next = all.begin();
+  for (const Pixels& image : some) {  // in file order
+    next = std::find(next, all.end(), image);
+    REQUIRE(next != all.end());
+    ++next;
+  }
+  CHECK(load("synthetic", {.limit = 70}).test->size() == whole.test->size());
   CHECK(load("synthetic", {.limit = 1000000}).train->size() == 6000);
+}
+
+TEST_CASE("a limit keeps images of every class of a folder, whose files come class by class") {
+  const test::TemporaryFolder folder;
+  for (const char* part : {"train", "test"})
+    for (int label = 0; label < 4; ++label) {
+      const std::filesystem::path images = folder / fmt::format("{}/class{}", part, label);
+      std::filesystem::create_directories(images);
+      for (int i = 0; i < 25; ++i)
+        write_file(images / fmt::format("{}.png", i), test::png_bytes(8, 8, label));
+    }
+  const auto train = load(folder.path().string(), {.limit = 40}).train;
+  std::set<int32_t> labels;
+  Pixels image(static_cast<size_t>(train->image_shape().numel()));
+  for (int64_t i = 0; i < train->size(); ++i) labels.insert(train->get(i, image));
+  CHECK(labels.size() == 4);
 }
 
 TEST_CASE("impossible splits are refused") {
