@@ -63,8 +63,8 @@ class EvaluateStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_evaluate_stage(const Config&) {
-  return std::make_unique<EvaluateStage>();
-}
+const StageRow kEvaluateStage = {
+    "evaluate", "change nothing; the report evaluates the model after every stage",
+    [](const Config&) -> std::unique_ptr<Stage> { return std::make_unique<EvaluateStage>(); }};
 
 }  // namespace espalier

@@ -70,7 +70,7 @@ struct StageRow {
   std::unique_ptr<Stage> (*make)(const Config& config);
 };
 
-std::unique_ptr<Stage> make_train_stage(const Config& config);
-std::unique_ptr<Stage> make_evaluate_stage(const Config& config);
+extern const StageRow kTrainStage;
+extern const StageRow kEvaluateStage;
 
 }  // namespace espalier

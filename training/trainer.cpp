@@ -415,8 +415,13 @@ void train(StageContext& context, const TrainOptions& options, const TrainingCal
   load_trained(read_safetensors(path), context.model, path.string());
 }
 
-std::unique_ptr<Stage> make_train_stage(const Config& config) {
-  return std::make_unique<TrainStage>(config);
-}
+const StageRow kTrainStage = {
+    "train",
+    "minimise the cross-entropy, masks and shared weights held: epochs, batch_size, mixup, accumulate, "
+    "learning_rate, label_smoothing, distillation {teacher, temperature, weight}, ema_decay, keep (last, "
+    "best), checkpoint_seconds, optimizer {kind, momentum, nesterov, beta1, beta2, epsilon, weight_decay, "
+    "weight_decay_layers {name = decay}, decay_biases_and_norms, clip_norm}, schedule {kind, warmup_epochs, "
+    "...}",
+    [](const Config& config) -> std::unique_ptr<Stage> { return std::make_unique<TrainStage>(config); }};
 
 }  // namespace espalier

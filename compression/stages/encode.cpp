@@ -46,8 +46,10 @@ class EncodeStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_encode_stage(const Config& config) {
-  return std::make_unique<EncodeStage>(config);
-}
+const StageRow kEncodeStage = {
+    "encode",
+    "write model.esp with Huffman codes and go on with what it decodes to: index_bits_convolution, "
+    "index_bits_linear (0: the smallest)",
+    [](const Config& config) -> std::unique_ptr<Stage> { return std::make_unique<EncodeStage>(config); }};
 
 }  // namespace espalier::compression

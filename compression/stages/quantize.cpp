@@ -75,8 +75,10 @@ class QuantizeStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_quantize_stage(const Config& config) {
-  return std::make_unique<QuantizeStage>(config);
-}
+const StageRow kQuantizeStage = {
+    "quantize",
+    "share weights by k-means and train the centroids: bits, layers {name = bits}, initialisation (linear, "
+    "density, random), and the keys of train",
+    [](const Config& config) -> std::unique_ptr<Stage> { return std::make_unique<QuantizeStage>(config); }};
 
 }  // namespace espalier::compression

@@ -108,8 +108,11 @@ class PruneStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_prune_stage(const Config& config) {
-  return std::make_unique<PruneStage>(config);
-}
+const StageRow kPruneStage = {
+    "prune",
+    "zero the lowest weights and retrain the rest: criterion, scope (layer, global, quality), density, "
+    "layers {name = density}, quality, density_schedule (one_shot, linear, cubic), rounds, rounds_end, and "
+    "the keys of train",
+    [](const Config& config) -> std::unique_ptr<Stage> { return std::make_unique<PruneStage>(config); }};
 
 }  // namespace espalier::pruning

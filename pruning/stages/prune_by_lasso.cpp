@@ -123,8 +123,13 @@ class PruneByLassoStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_prune_by_lasso_stage(const Config& config) {
-  return std::make_unique<PruneByLassoStage>(config);
-}
+const StageRow kPruneByLassoStage = {
+    "prune_by_lasso",
+    "layer by layer choose the inputs that a LASSO leaves, rebuild the layer's output from them by least "
+    "squares, then train: images, positions, target (channels, flops, parameters), reduction, layers {name = "
+    "share}, protect, multiple, and the keys of train",
+    [](const Config& config) -> std::unique_ptr<Stage> {
+      return std::make_unique<PruneByLassoStage>(config);
+    }};
 
 }  // namespace espalier::pruning

@@ -52,8 +52,14 @@ class PruneChannelsStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_prune_channels_stage(const Config& config) {
-  return std::make_unique<PruneChannelsStage>(config);
-}
+const StageRow kPruneChannelsStage = {
+    "prune_channels",
+    "take channels out of the network and train what is left: criterion, reduce (sum, mean, max, producer: "
+    "how the scores of coupled layers become one), norm_share, flops_weight, samples, scope (group, stage, "
+    "global), target (channels, flops, parameters, latency), reduction, layers {name = share}, protect, "
+    "residual, multiple, shifts (zero, keep), rounds, rounds_end, and the keys of train",
+    [](const Config& config) -> std::unique_ptr<Stage> {
+      return std::make_unique<PruneChannelsStage>(config);
+    }};
 
 }  // namespace espalier::pruning

@@ -91,8 +91,11 @@ class RankCriteriaStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_rank_criteria_stage(const Config& config) {
-  return std::make_unique<RankCriteriaStage>(config);
-}
+const StageRow kRankCriteriaStage = {"rank_criteria",
+                                     "change nothing; how well criteria rank channels beside the oracle, as "
+                                     "Spearman's correlation: criteria [name, ...] (all that apply), samples",
+                                     [](const Config& config) -> std::unique_ptr<Stage> {
+                                       return std::make_unique<RankCriteriaStage>(config);
+                                     }};
 
 }  // namespace espalier::pruning

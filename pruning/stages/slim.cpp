@@ -59,8 +59,9 @@ class SlimStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_slim_stage(const Config& config) {
-  return std::make_unique<SlimStage>(config);
-}
+const StageRow kSlimStage = {
+    "slim",
+    "train with an L1 penalty on the scales of batch norms: penalty, initial_scale, and the keys of train",
+    [](const Config& config) -> std::unique_ptr<Stage> { return std::make_unique<SlimStage>(config); }};
 
 }  // namespace espalier::pruning

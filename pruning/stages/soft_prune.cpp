@@ -71,8 +71,10 @@ class SoftPruneStage final : public Stage {
 
 }  // namespace
 
-std::unique_ptr<Stage> make_soft_prune_stage(const Config& config) {
-  return std::make_unique<SoftPruneStage>(config);
-}
+const StageRow kSoftPruneStage = {
+    "soft_prune",
+    "set the lowest filters to zero before every epoch and train them all (with hold = true all others), "
+    "then take the last choice out: hold, and the keys of prune_channels but rounds",
+    [](const Config& config) -> std::unique_ptr<Stage> { return std::make_unique<SoftPruneStage>(config); }};
 
 }  // namespace espalier::pruning

@@ -32,7 +32,7 @@ TEST_CASE("its recipe is one that a stage takes, without the groups that are bes
   CHECK(stage.get_string("type") == "prune_channels");
   CHECK(stage.table("layers").keys() == std::vector<std::string>{"conv2", "conv<1>"});
   CHECK(stage.table("layers").get_number("conv<1>") == 0.5);
-  CHECK_NOTHROW(pruning::make_prune_channels_stage(stage));
+  CHECK_NOTHROW(pruning::kPruneChannelsStage.make(stage));
 }
 
 TEST_CASE("its plot has a line for each group and escapes their names") {

@@ -25,10 +25,10 @@ std::function<void(StageContext&)> stage(StageMaker make, const std::string& tom
   };
 }
 std::function<void(StageContext&)> quantize(const std::string& toml) {
-  return stage(make_quantize_stage, toml);
+  return stage(kQuantizeStage.make, toml);
 }
 std::function<void(StageContext&)> encode(const std::string& toml = "") {
-  return stage(make_encode_stage, toml);
+  return stage(kEncodeStage.make, toml);
 }
 
 // Trained a little, then pruned to 30 %.

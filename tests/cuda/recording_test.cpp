@@ -166,14 +166,14 @@ Outcome after_stages(bool replay_steps, Precision precision) {
   StageRun run(small_model(1, 0, Device::cuda), synthetic(40, 0), folder.path());
   Outcome result;
   for (const auto& [name, make, options] :
-       {std::tuple{"train", &make_train_stage, "ema_decay = 0.5"},
-        {"prune_greedily", &pruning::make_prune_greedily_stage,
+       {std::tuple{"train", kTrainStage.make, "ema_decay = 0.5"},
+        {"prune_greedily", pruning::kPruneGreedilyStage.make,
          "criterion = 'taylor'\ntarget = 'channels'\nreduction = 0.2\nevery = 3\nat_once = 2"},
-        {"soft_prune", &pruning::make_soft_prune_stage, "criterion = 'l2'\nreduction = 0.2"},
-        {"slim", &pruning::make_slim_stage, "penalty = 1e-3"},
-        {"prune", &pruning::make_prune_stage,
+        {"soft_prune", pruning::kSoftPruneStage.make, "criterion = 'l2'\nreduction = 0.2"},
+        {"slim", pruning::kSlimStage.make, "penalty = 1e-3"},
+        {"prune", pruning::kPruneStage.make,
          "layers = { fc1 = 0.3 }\ndensity_schedule = 'linear'\nrounds = 2\noptimizer = { kind = 'adam' }"},
-        {"quantize", &compression::make_quantize_stage, "bits = 3"}}) {
+        {"quantize", compression::kQuantizeStage.make, "bits = 3"}}) {
     run.folder = folder / name;
     std::filesystem::create_directories(run.folder);
     const Config config =

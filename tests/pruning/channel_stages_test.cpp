@@ -73,17 +73,17 @@ struct Case {
 };
 const std::vector<Case>& cases() {
   static const std::vector<Case> kCases = {
-      {"prune_channels", pruning::make_prune_channels_stage,
+      {"prune_channels", pruning::kPruneChannelsStage.make,
        "reduction = 0.5\nrounds = 2\nrounds_end = 1.0\nepochs = 4\nema_decay = 0.9\n" + kTrain},
-      {"soft_prune", pruning::make_soft_prune_stage,
+      {"soft_prune", pruning::kSoftPruneStage.make,
        "criterion = \"geometric_median\"\nreduction = 0.5\nepochs = 3\nshifts = \"keep\"\n" + kTrain},
-      {"soft_prune that holds", pruning::make_soft_prune_stage,
+      {"soft_prune that holds", pruning::kSoftPruneStage.make,
        "reduction = 0.25\nepochs = 3\nhold = true\n" + kTrain},
-      {"prune_greedily", pruning::make_prune_greedily_stage,
+      {"prune_greedily", pruning::kPruneGreedilyStage.make,
        "target = \"flops\"\nreduction = 0.4\nevery = 2\nat_once = 2\nsamples = 64\nepochs = 4\n" + kTrain},
-      {"prune_by_lasso", pruning::make_prune_by_lasso_stage,
+      {"prune_by_lasso", pruning::kPruneByLassoStage.make,
        "reduction = 0.5\nimages = 60\npositions = 4\nepochs = 2\n" + kTrain},
-      {"slim", pruning::make_slim_stage, "penalty = 0.01\ninitial_scale = 0.5\nepochs = 2\n" + kTrain},
+      {"slim", pruning::kSlimStage.make, "penalty = 0.01\ninitial_scale = 0.5\nepochs = 2\n" + kTrain},
   };
   return kCases;
 }
@@ -108,7 +108,7 @@ TEST_CASE("a stage of structured pruning stopped after every step ends with the 
 TEST_CASE("a one-shot prune without epochs takes the share of channels and trains nothing") {
   const TemporaryFolder folder;
   StageRun run(residual_model(), synthetic(50, 10), folder.path());
-  run(stage(pruning::make_prune_channels_stage, "reduction = 0.5\n"));
+  run(stage(pruning::kPruneChannelsStage.make, "reduction = 0.5\n"));
   CHECK(channels(run.model.network, "stem") == 4);
   CHECK(channels(run.model.network, "inner") == 6);
   CHECK(run.metrics.at("pruned").at("channels") == json{{"stem", {8, 4}}, {"inner", {12, 6}}});
@@ -121,7 +121,7 @@ TEST_CASE("a one-shot prune without epochs takes the share of channels and train
 TEST_CASE("rounds take channels little by little and the last trains what is left") {
   const TemporaryFolder folder;
   StageRun run(residual_model(), synthetic(100, 10), folder.path());
-  run(stage(pruning::make_prune_channels_stage,
+  run(stage(pruning::kPruneChannelsStage.make,
             "reduction = 0.5\nrounds = 2\nrounds_end = 0.5\nepochs = 4\n" + kTrain));
   CHECK(channels(run.model.network, "inner") == 6);
   const auto pruned = [](const std::string& line) {
@@ -136,7 +136,7 @@ TEST_CASE("masks, momentum and averages follow the channels that stay") {
   const Shape shape = model.network.parameter("inner.weight").shape;
   model.masks["inner.weight"] = random_mask(shape, 1, 0.5, Device::cpu);
   StageRun run(std::move(model), synthetic(100, 10), folder.path());
-  run(stage(pruning::make_prune_channels_stage, "reduction = 0.5\nepochs = 2\nema_decay = 0.5\n" + kTrain));
+  run(stage(pruning::kPruneChannelsStage.make, "reduction = 0.5\nepochs = 2\nema_decay = 0.5\n" + kTrain));
   const auto mask = run.model.masks.at("inner.weight").to_vector<uint8_t>();
   const auto weight = run.model.network.parameter("inner.weight").variable.value().to_vector<float>();
   REQUIRE(mask.size() == weight.size());
@@ -174,14 +174,14 @@ TEST_CASE("softly pruned filters are zero at the beginning of an epoch, train on
                        .reporter = watching,
                        .interrupted = run.interrupted};
   // With a learning rate of 0 what is zeroed stays so.
-  stage(pruning::make_soft_prune_stage,
+  stage(pruning::kSoftPruneStage.make,
         "reduction = 0.25\nepochs = 2\nbatch_size = 50\nlearning_rate = 0.0\n")(context);
   CHECK(zero_filters == std::vector<int64_t>{3, 3, 3, 3});
   CHECK(channels(run.model.network, "inner") == 9);
   // With another the gradient brings them back, since their batch norm passes it on.
   const TemporaryFolder second;
   StageRun again(residual_model(), synthetic(100, 10), second.path());
-  again(stage(pruning::make_soft_prune_stage, "reduction = 0.25\nepochs = 2\n" + kTrain));
+  again(stage(pruning::kSoftPruneStage.make, "reduction = 0.25\nepochs = 2\n" + kTrain));
   CHECK(channels(again.model.network, "inner") == 9);
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("filters that are held stay zero until the next choice, and masks from
   StageRun run(std::move(model), synthetic(100, 10), folder.path());
   run.stop_after = 3;  // of four batches
   const auto soft =
-      stage(pruning::make_soft_prune_stage, "reduction = 0.25\nepochs = 2\nhold = true\n" + kTrain);
+      stage(pruning::kSoftPruneStage.make, "reduction = 0.25\nepochs = 2\nhold = true\n" + kTrain);
   CHECK_ERROR(run(soft), "interrupted");
   // In the second epoch, before the filters go: of 12, 3 are zero.
   const auto weight = run.model.network.parameter("inner.weight").variable.value().to_vector<float>();
@@ -227,7 +227,7 @@ TEST_CASE("slimming adds penalty times sign(γ) to the gradient, the sum's with 
     std::vector<float> values(12);
     for (size_t i = 0; i < values.size(); ++i) values[i] = i == 0 ? 0.0f : i % 2 == 0 ? 0.7f : -0.7f;
     scale.copy_from(Tensor::from(values, {12}));
-    run(stage(pruning::make_slim_stage,
+    run(stage(pruning::kSlimStage.make,
               fmt::format("penalty = {}\nepochs = 1\nbatch_size = {}\naccumulate = {}\nlearning_rate = 0.1\n"
                           "optimizer = {{momentum = 0.0, weight_decay = 0.0}}\n",
                           penalty, 100 / accumulate, accumulate)));
@@ -252,7 +252,7 @@ TEST_CASE("slimming and a global prune by the scales take the channels whose sca
   for (size_t i : {1U, 4U, 5U}) values[i] = 1e-6f;
   scale.copy_from(Tensor::from(values, {12}));
   const auto before = run.model.network.parameter("outer.weight").variable.value().to_vector<float>();
-  run(stage(pruning::make_prune_channels_stage,
+  run(stage(pruning::kPruneChannelsStage.make,
             "criterion = \"batch_norm_scale\"\nscope = \"global\"\nreduction = 0.15\nshifts = \"keep\"\n"));
   CHECK(channels(run.model.network, "inner") == 9);
   CHECK(channels(run.model.network, "stem") == 8);
@@ -264,7 +264,7 @@ TEST_CASE("slimming and a global prune by the scales take the channels whose sca
 TEST_CASE("greedy pruning takes so many channels every so many steps until the target is met") {
   const TemporaryFolder folder;
   StageRun run(residual_model(), synthetic(200, 10), folder.path());
-  run(stage(pruning::make_prune_greedily_stage,
+  run(stage(pruning::kPruneGreedilyStage.make,
             "reduction = 0.25\nevery = 3\nat_once = 2\nsamples = 50\nepochs = 5\n" + kTrain));
   // 20 candidates: five are to go, in three times two channels after 3, 6 and 9 of 20 steps.
   CHECK(channels(run.model.network, "stem") + channels(run.model.network, "inner") == 14);
@@ -272,7 +272,7 @@ TEST_CASE("greedy pruning takes so many channels every so many steps until the t
 
   const TemporaryFolder second;
   StageRun early(residual_model(), synthetic(200, 10), second.path());
-  early(stage(pruning::make_prune_greedily_stage,
+  early(stage(pruning::kPruneGreedilyStage.make,
               "reduction = 0.5\nevery = 3\nsamples = 50\nepochs = 1\n" + kTrain));
   CHECK(early.metrics.at("pruned").at("target_met") == false);
   CHECK(channels(early.model.network, "stem") + channels(early.model.network, "inner") == 19);
@@ -282,7 +282,7 @@ TEST_CASE("pruning by LASSO leaves sums of branches whole and keeps more of the 
   const auto accuracy_lost = [](Maker make, const std::string& toml) {
     const TemporaryFolder folder;
     StageRun run(residual_model(), synthetic(400, 200), folder.path());
-    run(stage(pruning::make_slim_stage, "penalty = 0.0\nepochs = 6\n" + kTrain));
+    run(stage(pruning::kSlimStage.make, "penalty = 0.0\nepochs = 6\n" + kTrain));
     const double before = evaluate(run.model.network, run.data.test, Device::cpu).loss;
     std::filesystem::remove(paths::checkpoint(run.folder));
     run(stage(make, toml));
@@ -290,8 +290,8 @@ TEST_CASE("pruning by LASSO leaves sums of branches whole and keeps more of the 
     CHECK(channels(run.model.network, "inner") == 4);
     return evaluate(run.model.network, run.data.test, Device::cpu).loss - before;
   };
-  CHECK(accuracy_lost(pruning::make_prune_by_lasso_stage, "layers = {inner = 0.67}\nimages = 300\n") <
-        accuracy_lost(pruning::make_prune_channels_stage, "layers = {inner = 0.67}\n"));
+  CHECK(accuracy_lost(pruning::kPruneByLassoStage.make, "layers = {inner = 0.67}\nimages = 300\n") <
+        accuracy_lost(pruning::kPruneChannelsStage.make, "layers = {inner = 0.67}\n"));
 }
 
 TEST_CASE("layers that a mask holds are not reconstructed, which is said before anything is changed") {
@@ -300,7 +300,7 @@ TEST_CASE("layers that a mask holds are not reconstructed, which is said before 
   const auto before = run.model.network.parameter("outer.weight").variable.value().to_vector<float>();
   run.model.masks["outer.weight"] =
       Tensor::full(run.model.network.parameter("outer.weight").variable.value().shape(), 1, DType::uint8);
-  CHECK_ERROR(run(stage(pruning::make_prune_by_lasso_stage, "reduction = 0.5\nimages = 20\n")),
+  CHECK_ERROR(run(stage(pruning::kPruneByLassoStage.make, "reduction = 0.5\nimages = 20\n")),
               "'outer.weight' is held by a mask");
   CHECK(run.model.network.parameter("outer.weight").variable.value().to_vector<float>() == before);
   CHECK(channels(run.model.network, "inner") == 12);
@@ -309,9 +309,9 @@ TEST_CASE("layers that a mask holds are not reconstructed, which is said before 
 TEST_CASE("ranking criteria changes nothing and finds the oracle's own approximation close to it") {
   const TemporaryFolder folder;
   StageRun run(residual_model(), synthetic(400, 10), folder.path());
-  run(stage(make_train_stage, "epochs = 4\n" + kTrain));
+  run(stage(kTrainStage.make, "epochs = 4\n" + kTrain));
   const std::string before = bits(run);
-  const auto rank = stage(pruning::make_rank_criteria_stage, "samples = 100\n");
+  const auto rank = stage(pruning::kRankCriteriaStage.make, "samples = 100\n");
   run(rank);
   CHECK(bits(run) == before);
   const json oracle = run.metrics.at("oracle");
@@ -331,7 +331,7 @@ TEST_CASE("ranking criteria changes nothing and finds the oracle's own approxima
 }
 
 TEST_CASE("criteria that score nothing, the oracle and unknown ones cannot be ranked") {
-  const auto rank = pruning::make_rank_criteria_stage;
+  const auto rank = pruning::kRankCriteriaStage.make;
   CHECK_ERROR(made(rank, "criteria = [\"l3\"]"), "l3");
   CHECK_ERROR(made(rank, "criteria = [\"l1\", \"oracle\"]"), "expected them alone");
   layers::Network plain("plain", {28, 28, 1});
@@ -343,23 +343,23 @@ TEST_CASE("criteria that score nothing, the oracle and unknown ones cannot be ra
 }
 
 TEST_CASE("keys that would have no effect and stages that do not fit their network are refused") {
-  const auto prune = pruning::make_prune_channels_stage;
+  const auto prune = pruning::kPruneChannelsStage.make;
   CHECK_ERROR(made(prune, "criterion = \"l3\"\nreduction = 0.5"), "l3");
   CHECK_ERROR(made(prune, "reduction = 0.5\nrounds = 2"), "epochs");
   CHECK_ERROR(made(prune, "reduction = 0.5\nnorm_share = 0.5"), "norm_share");
   CHECK_ERROR(made(prune, "reduction = 0.5\nsamples = 5"), "samples");
   CHECK_ERROR(made(prune, "reduction = 0.5\nscope = \"global\"\nlayers = {stem = 0.5}"), "layers");
   CHECK_ERROR(made(prune, "reduction = 1.0"), "reduction");
-  CHECK_ERROR(made(pruning::make_prune_greedily_stage, "reduction = 0.5\nscope = \"group\""), "scope");
-  CHECK_ERROR(made(pruning::make_prune_by_lasso_stage, "reduction = 0.5\nscope = \"global\""), "scope");
-  CHECK_ERROR(made(pruning::make_prune_by_lasso_stage, "reduction = 0.5\ntarget = \"latency\""), "latency");
+  CHECK_ERROR(made(pruning::kPruneGreedilyStage.make, "reduction = 0.5\nscope = \"group\""), "scope");
+  CHECK_ERROR(made(pruning::kPruneByLassoStage.make, "reduction = 0.5\nscope = \"global\""), "scope");
+  CHECK_ERROR(made(pruning::kPruneByLassoStage.make, "reduction = 0.5\ntarget = \"latency\""), "latency");
 
   layers::Network plain("plain", {28, 28, 1});
   plain.add("flatten", "flatten");
   plain.add("linear", "fc1", {{"features", 5}});
   plain.add("linear", "fc2", {{"features", 10}});
   const datasets::Split data = synthetic(50, 10);
-  CHECK_ERROR(made(pruning::make_slim_stage, "")->check(plain, data), "no batch norms");
+  CHECK_ERROR(made(pruning::kSlimStage.make, "")->check(plain, data), "no batch norms");
   CHECK_ERROR(made(prune, "criterion = \"batch_norm_scale\"\nreduction = 0.5")->check(plain, data),
               "nothing of 'plain' may be pruned");
   CHECK_ERROR(made(prune, "reduction = 0.5\nprotect = [\"fc9\"]")->check(plain, data), "fc9");

@@ -12,7 +12,7 @@ namespace {
 std::function<void(StageContext&)> prune_stage(const std::string& toml) {
   return [toml](StageContext& context) {
     const Config config = Config::from_text(toml, "recipe");
-    const auto stage = pruning::make_prune_stage(config);
+    const auto stage = pruning::kPruneStage.make(config);
     config.finish();
     stage->run(context);
   };
@@ -83,7 +83,7 @@ TEST_CASE("a schedule sets out from the density that an earlier stage left") {
 TEST_CASE("keys that would have no effect and a prune that prunes nothing are refused") {
   const auto make = [](const std::string& toml) {
     const Config config = Config::from_text(toml, "recipe");
-    static_cast<void>(pruning::make_prune_stage(config));
+    static_cast<void>(pruning::kPruneStage.make(config));
     config.finish();
   };
   CHECK_ERROR(make(""), "density");
