@@ -11,6 +11,7 @@
 #include "core/ops.h"
 #include "core/profile.h"
 #include "datasets/loader.h"
+#include "training/checkpoint.h"
 #include "training/evaluate.h"
 #include "training/layer_values.h"
 #include "training/loss_scale.h"
@@ -44,28 +45,8 @@ struct Position {
   json history = json::array();  // a line of metrics per finished epoch
 };
 
-constexpr std::string_view kNetwork = "network/", kOptimizer = "optimizer/", kAverage = "average/";
-constexpr const char* kNetworkDescription = "network";
-
-std::map<std::string, Tensor> with_prefix(const std::map<std::string, Tensor>& tensors,
-                                          std::string_view prefix) {
-  std::map<std::string, Tensor> result;
-  for (const auto& [name, tensor] : tensors)
-    if (name.starts_with(prefix)) result[name.substr(prefix.size())] = tensor;
-  return result;
-}
-
-// The network may have lost channels since the stage began: its description is in the file.
-void load_trained(const TensorFile& file, Model& model, const std::string& origin) {
-  const Device device = model.device();
-  const auto description = file.metadata.find(kNetworkDescription);
-  check(description != file.metadata.end(), "{}: not a training checkpoint: no '{}' in the metadata", origin,
-        kNetworkDescription);
-  if (description->second != model.network.description())
-    model.network = layers::Network::from_description(description->second, origin);
-  model.network.load_state(with_prefix(file.tensors, kNetwork), device, origin);
-  unpack_constraints(file.tensors, model, device, origin);
-}
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Position, epoch, prepared, batch, images, correct, loss, best_epoch,
+                                   best_accuracy, history)
 
 class Training {
  public:
@@ -89,14 +70,14 @@ class Training {
     if (resumed) load_checkpoint();
     prepare_optimizer();
     if (resumed)
-      optimizer_->load_state(with_prefix(checkpoint_.tensors, kOptimizer),
+      optimizer_->load_state(checkpoint::get(checkpoint_, checkpoint::kOptimizer),
                              std::stoll(checkpoint_.metadata.at("steps")));
     totals_ = Tensor::from(std::vector<double>{position_.loss, static_cast<double>(position_.correct), 0, 0},
                            {4}, device_);
     if (backend(device_).precision() != Precision::float16) loss_scale_.reset();
     if (options.ema_decay > 0) {
       average_.emplace(shared_->parameters(), context.model.network, options.ema_decay);
-      if (resumed) average_->load_state(with_prefix(checkpoint_.tensors, kAverage));
+      if (resumed) average_->load_state(checkpoint::get(checkpoint_, checkpoint::kAverage));
     }
     checkpoint_ = {};
   }
@@ -295,7 +276,7 @@ class Training {
       position_.best_epoch = position_.epoch + 1;
       position_.best_accuracy = result.accuracy();
       TensorFile file;
-      put_model(file);
+      checkpoint::put_model(file, context_.model);
       write_safetensors(paths::best(context_.folder), file);
     }
     if (average_) average_->swap();
@@ -320,30 +301,16 @@ class Training {
          .seconds_left = static_cast<double>(options_.epochs * per_epoch - now) / rate});
   }
 
-  static void put(TensorFile& file, const std::map<std::string, Tensor>& tensors, std::string_view prefix) {
-    for (const auto& [name, tensor] : tensors)
-      file.tensors[std::string(prefix) + name] = tensor.to(Device::cpu);
-  }
-  void put_model(TensorFile& file) {
-    put(file, context_.model.network.state(), kNetwork);
-    put(file, pack_constraints(context_.model), "");
-    file.metadata[kNetworkDescription] = context_.model.network.description();
-  }
-
   void save() {
     const profile::Scope scope("training", "checkpoint");
     read_totals();
     shared_->materialise();
     TensorFile file;
-    put_model(file);
-    put(file, optimizer_->state(), kOptimizer);
-    if (average_) put(file, average_->state(), kAverage);
+    checkpoint::put_model(file, context_.model);
+    checkpoint::put(file, optimizer_->state(), checkpoint::kOptimizer);
+    if (average_) checkpoint::put(file, average_->state(), checkpoint::kAverage);
     // Doubles travel as JSON numbers, which nlohmann::json writes so that they read back to the same bits.
-    json position{{"epoch", position_.epoch},           {"prepared", position_.prepared},
-                  {"batch", position_.batch},           {"images", position_.images},
-                  {"correct", position_.correct},       {"loss", position_.loss},
-                  {"best_epoch", position_.best_epoch}, {"best_accuracy", position_.best_accuracy},
-                  {"history", position_.history}};
+    json position = position_;
     if (loss_scale_)
       position["loss_scale"] = {{"value", loss_scale_->value()}, {"steps", loss_scale_->steps()}};
     file.metadata["position"] = position.dump();
@@ -357,22 +324,14 @@ class Training {
     checkpoint_ = read_safetensors(path);
     try {
       const json position = parse_json(checkpoint_.metadata.at("position"));
-      position_ = {.epoch = position.at("epoch"),
-                   .prepared = position.at("prepared"),
-                   .batch = position.at("batch"),
-                   .images = position.at("images"),
-                   .correct = position.at("correct"),
-                   .loss = position.at("loss"),
-                   .best_epoch = position.at("best_epoch"),
-                   .best_accuracy = position.at("best_accuracy"),
-                   .history = position.at("history")};
+      position_ = position.get<Position>();
       if (const auto scale = position.find("loss_scale"); scale != position.end())
         loss_scale_->restore(scale->at("value"), scale->at("steps"));
       static_cast<void>(std::stoll(checkpoint_.metadata.at("steps")));
     } catch (const std::exception& error) {
       fail("{}: not a training checkpoint: {}", path.string(), error.what());
     }
-    load_trained(checkpoint_, context_.model, path.string());
+    checkpoint::get_model(checkpoint_, context_.model, path.string());
     context_.reporter.line(
         fmt::format("continuing in epoch {} after batch {}", position_.epoch + 1, position_.batch));
   }
@@ -412,7 +371,7 @@ void train(StageContext& context, const TrainOptions& options, const TrainingCal
   Training(context, options, callbacks).run();
   if (!options.keep_best || options.epochs == 0) return;
   const auto path = paths::best(context.folder);
-  load_trained(read_safetensors(path), context.model, path.string());
+  checkpoint::get_model(read_safetensors(path), context.model, path.string());
 }
 
 const StageRow kTrainStage = {
