@@ -54,7 +54,7 @@ void add_run(CLI::App& program, CommonOptions& common) {
   auto seed = std::make_shared<std::optional<uint64_t>>();
   app->add_option("recipe", options->recipe, "the recipe, a TOML file")->required();
   app->add_option("--out", options->out, "the run's folder; runs/<recipe> unless given");
-  app->add_option("--seed", *seed, "instead of the recipe's seed");
+  app->add_option("--seed", *seed, "instead of the recipe's seed")->check(kSeeds);
   app->add_option("--set", options->assignments, "change a value of the recipe: stage.3.epochs=5")
       ->allow_extra_args(false)
       ->check(assignment_fault);

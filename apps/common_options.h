@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct CommonOptions {
   void add_data_dir(CLI::App& app);
   void apply() const;
 };
+
+// What a seed may be, on the command line as in a recipe.
+inline const CLI::Range kSeeds(int64_t{0}, std::numeric_limits<int64_t>::max());
 
 // How a command that makes a page is told where it goes.
 struct PageOptions {

@@ -28,6 +28,7 @@ void add_table(CLI::App& program, CommonOptions& common) {
                 "first make the runs whose results are missing; an interrupted one goes on");
   app->add_option("--seeds", run.seeds, "with --run: the seeds, as in 1,2,3")
       ->delimiter(',')
+      ->check(kSeeds)
       ->capture_default_str();
   app->add_option("--only", run.only, "with --run: only the runs whose name contains this");
   app->add_option("--results", run.folders.results, "where results are")->capture_default_str();

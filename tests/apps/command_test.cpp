@@ -120,6 +120,13 @@ TEST_CASE_METHOD(Fixture, "the number of threads does not change a bit of the mo
   CHECK(model("one") != model("other"));
 }
 
+TEST_CASE_METHOD(Fixture, "a negative seed is refused as it was given") {
+  const Outcome refused = run("refused", "--seed -1");
+  CHECK(refused.code != 0);
+  CHECK(refused.text.find("-1") != std::string::npos);
+  CHECK(!fs::exists(out("refused")));
+}
+
 TEST_CASE_METHOD(Fixture, "a run killed in the middle of an epoch resumes to the same bits") {
   REQUIRE(run("whole").code == 0);
   // Killed as soon as the second stage has a checkpoint; it writes one after every step.
