@@ -158,9 +158,7 @@ void add_sensitivity(CLI::App& program, CommonOptions& common) {
   app->add_option("--loss", options->loss, "points of accuracy that a group's suggested share may cost")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
-  app->add_option("--seed", options->seed, "draws the images")
-      ->check(kSeeds)
-      ->capture_default_str();
+  app->add_option("--seed", options->seed, "draws the images")->check(kSeeds)->capture_default_str();
   app->add_option("--svg", options->svg, "a file for a plot");
   app->add_option("--recipe", options->recipe, "a file for a recipe with the shares suggested");
   options->page.add_to(*app);
