@@ -69,6 +69,11 @@ struct StageRow {
   std::string_view description;  // what it does and its keys, for `espalier list stages`
   std::unique_ptr<Stage> (*make)(const Config& config);
 };
+// For a row: a stage that reads its options from its table when it is made.
+template <typename Made>
+std::unique_ptr<Stage> make_stage(const Config& config) {
+  return std::make_unique<Made>(config);
+}
 
 extern const StageRow kTrainStage;
 extern const StageRow kEvaluateStage;

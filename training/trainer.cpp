@@ -381,6 +381,6 @@ const StageRow kTrainStage = {
     "best), checkpoint_seconds, optimizer {kind, momentum, nesterov, beta1, beta2, epsilon, weight_decay, "
     "weight_decay_layers {name = decay}, decay_biases_and_norms, clip_norm}, schedule {kind, warmup_epochs, "
     "...}",
-    [](const Config& config) -> std::unique_ptr<Stage> { return std::make_unique<TrainStage>(config); }};
+    make_stage<TrainStage>};
 
 }  // namespace espalier

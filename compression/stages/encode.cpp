@@ -50,6 +50,6 @@ const StageRow kEncodeStage = {
     "encode",
     "write model.esp with Huffman codes and go on with what it decodes to: index_bits_convolution, "
     "index_bits_linear (0: the smallest)",
-    [](const Config& config) -> std::unique_ptr<Stage> { return std::make_unique<EncodeStage>(config); }};
+    make_stage<EncodeStage>};
 
 }  // namespace espalier::compression

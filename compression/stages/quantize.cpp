@@ -79,6 +79,6 @@ const StageRow kQuantizeStage = {
     "quantize",
     "share weights by k-means and train the centroids: bits, layers {name = bits}, initialisation (linear, "
     "density, random), and the keys of train",
-    [](const Config& config) -> std::unique_ptr<Stage> { return std::make_unique<QuantizeStage>(config); }};
+    make_stage<QuantizeStage>};
 
 }  // namespace espalier::compression

@@ -113,6 +113,6 @@ const StageRow kPruneStage = {
     "zero the lowest weights and retrain the rest: criterion, scope (layer, global, quality), density, "
     "layers {name = density}, quality, density_schedule (one_shot, linear, cubic), rounds, rounds_end, and "
     "the keys of train",
-    [](const Config& config) -> std::unique_ptr<Stage> { return std::make_unique<PruneStage>(config); }};
+    make_stage<PruneStage>};
 
 }  // namespace espalier::pruning

@@ -128,8 +128,6 @@ const StageRow kPruneByLassoStage = {
     "layer by layer choose the inputs that a LASSO leaves, rebuild the layer's output from them by least "
     "squares, then train: images, positions, target (channels, flops, parameters), reduction, layers {name = "
     "share}, protect, multiple, and the keys of train",
-    [](const Config& config) -> std::unique_ptr<Stage> {
-      return std::make_unique<PruneByLassoStage>(config);
-    }};
+    make_stage<PruneByLassoStage>};
 
 }  // namespace espalier::pruning

@@ -58,8 +58,6 @@ const StageRow kPruneChannelsStage = {
     "how the scores of coupled layers become one), norm_share, flops_weight, samples, scope (group, stage, "
     "global), target (channels, flops, parameters, latency), reduction, layers {name = share}, protect, "
     "residual, multiple, shifts (zero, keep), rounds, rounds_end, and the keys of train",
-    [](const Config& config) -> std::unique_ptr<Stage> {
-      return std::make_unique<PruneChannelsStage>(config);
-    }};
+    make_stage<PruneChannelsStage>};
 
 }  // namespace espalier::pruning

@@ -53,8 +53,6 @@ const StageRow kPruneGreedilyStage = {
     "prune_greedily",
     "take the lowest channels of the whole network out every few steps until the target is met, training on: "
     "every, at_once, and the keys of prune_channels but scope, layers and rounds",
-    [](const Config& config) -> std::unique_ptr<Stage> {
-      return std::make_unique<PruneGreedilyStage>(config);
-    }};
+    make_stage<PruneGreedilyStage>};
 
 }  // namespace espalier::pruning

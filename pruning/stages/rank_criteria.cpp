@@ -94,8 +94,6 @@ class RankCriteriaStage final : public Stage {
 const StageRow kRankCriteriaStage = {"rank_criteria",
                                      "change nothing; how well criteria rank channels beside the oracle, as "
                                      "Spearman's correlation: criteria [name, ...] (all that apply), samples",
-                                     [](const Config& config) -> std::unique_ptr<Stage> {
-                                       return std::make_unique<RankCriteriaStage>(config);
-                                     }};
+                                     make_stage<RankCriteriaStage>};
 
 }  // namespace espalier::pruning

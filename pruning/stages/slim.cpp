@@ -62,6 +62,6 @@ class SlimStage final : public Stage {
 const StageRow kSlimStage = {
     "slim",
     "train with an L1 penalty on the scales of batch norms: penalty, initial_scale, and the keys of train",
-    [](const Config& config) -> std::unique_ptr<Stage> { return std::make_unique<SlimStage>(config); }};
+    make_stage<SlimStage>};
 
 }  // namespace espalier::pruning

@@ -75,6 +75,6 @@ const StageRow kSoftPruneStage = {
     "soft_prune",
     "set the lowest filters to zero before every epoch and train them all (with hold = true all others), "
     "then take the last choice out: hold, and the keys of prune_channels but rounds",
-    [](const Config& config) -> std::unique_ptr<Stage> { return std::make_unique<SoftPruneStage>(config); }};
+    make_stage<SoftPruneStage>};
 
 }  // namespace espalier::pruning
