@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "core/cpu/conv2d.h"
-#include "core/cpu/gemm.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/winograd_tiles.h"
+#include "core/cpu/winograd_weights.h"
 #include "core/cpu/workspace.h"
 
 namespace espalier::cpu {
@@ -30,26 +30,6 @@ bool goes_by_channels(const ConvShape& s) {
 }
 
 }  // namespace
-
-void winograd::transform_weights(const Weights& weights, int64_t panel, int64_t begin, int64_t end,
-                                 float* points, int64_t point_stride) {
-  const int64_t size = weights.filter * weights.filter, width = panel_width(), depth = end - begin;
-  const int64_t in_c = weights.in_c, out_c = weights.out_c;
-  const int64_t count = std::min(width, out_c - panel * width);
-  if (weights.use != WeightUse::forward) {
-    for (int64_t i = 0; i < depth; ++i)
-      transform_filter(weights.filter, weights.data + (begin + i) * size * out_c + panel * width, out_c,
-                       weights.use == WeightUse::turned, count, points + i * width, point_stride);
-    return;
-  }
-  Workspace<float> taps(size * depth * width);
-  for (int64_t tap = 0; tap < size; ++tap)
-    pack_panel(weights.data + (panel * width * size + tap) * in_c + begin, size * in_c, true, depth, count,
-               taps.data() + tap * depth * width);
-  for (int64_t i = 0; i < depth; ++i)
-    transform_filter(weights.filter, taps.data() + i * width, depth * width, false, count, points + i * width,
-                     point_stride);
-}
 
 bool winograd_pays(const ConvShape& s, ConvPass pass) {
   const bool is_tiled = s.kernel_h == s.kernel_w && (s.kernel_h == 3 || s.kernel_h == 5);
@@ -107,16 +87,8 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
         for (int64_t tile = begin; tile < end; ++tile)
           winograd::transform_input(tiles.patch(x, tile), s.in_c, in + (tile - begin) * in_row, in_stride);
         for (int64_t point = 0; point < kPoints; ++point)
-          multiply({.m = end - begin,
-                    .n = out_row,
-                    .k = s.in_c,
-                    .a = in + point * in_stride,
-                    .a_row = in_row,
-                    .b = weights->point(point),
-                    .b_row = panel_width(),
-                    .b_panel = weights->panel(),
-                    .c = out + point * out_stride,
-                    .c_row = out_row});
+          weights->multiply(point, end - begin, in + point * in_stride, in_row, out + point * out_stride,
+                            out_row);
         for (int64_t tile = begin; tile < end; ++tile) {
           const Square<float> to = tiles.outputs(y, tile);
           winograd::transform_output(s.kernel_h, out + (tile - begin) * out_row, out_stride, s.out_c, to,

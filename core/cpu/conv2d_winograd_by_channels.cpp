@@ -3,6 +3,7 @@
 #include "core/cpu/conv2d.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/winograd_tiles.h"
+#include "core/cpu/winograd_weights.h"
 #include "core/cpu/workspace.h"
 
 // Winograd's convolution of many channels over few tiles. There the 36 matrices of weights are what memory

@@ -4,6 +4,7 @@
 #include "core/cpu/conv2d.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/winograd_tiles.h"
+#include "core/cpu/winograd_weights.h"
 #include "core/cpu/workspace.h"
 
 // The gradient of Winograd's convolution by its input, transposed step by step: each tile of output gradients
@@ -83,16 +84,7 @@ void winograd_backward_data(const ConvShape& s, const float* dy, const Tensor& w
             winograd::spread_gradient(s.kernel_h, tiles.outputs(dy, tile + i), s.out_c, out + i * out_row,
                                       out_point);
           for (int64_t point = 0; point < kPoints; ++point)
-            multiply({.m = count,
-                      .n = in_row,
-                      .k = s.out_c,
-                      .a = out + point * out_point,
-                      .a_row = out_row,
-                      .b = weights->point(point),
-                      .b_row = panel_width(),
-                      .b_panel = weights->panel(),
-                      .c = in + point * in_point,
-                      .c_row = in_row});
+            weights->multiply(point, count, out + point * out_point, out_row, in + point * in_point, in_row);
           for (int64_t i = 0; i < count; ++i) {
             const auto [image, row, column] = tiles.place(tile + i);
             winograd::add_patch(

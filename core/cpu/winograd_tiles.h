@@ -6,7 +6,6 @@
 #include "core/cpu/gemm_kernel.h"
 #include "core/cpu/parallel.h"
 #include "core/cpu/winograd_kernel.h"
-#include "core/cpu/workspace.h"
 
 // What the ways of Winograd's convolution share: images as tiles, and where their transforms lie.
 namespace espalier::cpu::winograd {
@@ -81,48 +80,6 @@ class Tiles {
 
   const ConvShape& shape_;
   int64_t size_, rows_, columns_;
-};
-
-// What products of tiles and weights give: outputs, or input gradients as a turned convolution or scattered.
-enum class WeightUse { forward, turned, scattered };
-
-// The weights of products from in_c channels to out_c: forward (out_c, filter, filter, in_c), else the (in_c,
-// filter, filter, out_c) of the convolution whose gradient they give; by half a circle only a turned one's.
-struct Weights {
-  const float* data;
-  int64_t filter, in_c, out_c;
-  WeightUse use;
-};
-
-// Of a convolution, or where `turned` of the one that `shape` is turned from.
-inline Weights weights_of(const ConvShape& shape, const Tensor& weight, bool turned) {
-  return {weight.data<float>(), shape.kernel_h, shape.in_c, shape.out_c,
-          turned ? WeightUse::turned : WeightUse::forward};
-}
-
-// Transforms a panel of output channels, of the input channels [begin, end): for each point, point_stride
-// floats apart, a packed matrix of end - begin rows.
-void transform_weights(const Weights& weights, int64_t panel, int64_t begin, int64_t end, float* points,
-                       int64_t point_stride);
-
-// The weights of a convolution, transformed: for each point a packed in_c by out_c matrix.
-class TransformedWeights {
- public:
-  explicit TransformedWeights(const Weights& weights)
-      : panel_(weights.in_c * panel_width()),
-        point_(ceil_div(weights.out_c, panel_width()) * panel_ + kSkew),
-        floats_(kPoints * point_) {
-    for_each_chunk(ceil_div(weights.out_c, panel_width()), 1,
-                   [&, to = floats_.data()](int64_t panel, int64_t, int64_t) {
-                     transform_weights(weights, panel, 0, weights.in_c, to + panel * panel_, point_);
-                   });
-  }
-  const float* point(int64_t index) const { return floats_.data() + index * point_; }
-  int64_t panel() const { return panel_; }
-
- private:
-  int64_t panel_, point_;
-  Workspace<float> floats_;
 };
 
 }  // namespace espalier::cpu::winograd

@@ -1,0 +1,57 @@
+#include "core/cpu/winograd_weights.h"
+
+#include <algorithm>
+
+#include "core/cpu/gemm_kernel.h"
+#include "core/cpu/parallel.h"
+#include "core/cpu/winograd_tiles.h"
+
+namespace espalier::cpu::winograd {
+
+void transform_weights(const Weights& weights, int64_t panel, int64_t begin, int64_t end, float* points,
+                       int64_t point_stride) {
+  const int64_t size = weights.filter * weights.filter, width = panel_width(), depth = end - begin;
+  const int64_t in_c = weights.in_c, out_c = weights.out_c;
+  const int64_t count = std::min(width, out_c - panel * width);
+  if (weights.use != WeightUse::forward) {
+    for (int64_t i = 0; i < depth; ++i)
+      transform_filter(weights.filter, weights.data + (begin + i) * size * out_c + panel * width, out_c,
+                       weights.use == WeightUse::turned, count, points + i * width, point_stride);
+    return;
+  }
+  Workspace<float> taps(size * depth * width);
+  for (int64_t tap = 0; tap < size; ++tap)
+    pack_panel(weights.data + (panel * width * size + tap) * in_c + begin, size * in_c, true, depth, count,
+               taps.data() + tap * depth * width);
+  for (int64_t i = 0; i < depth; ++i)
+    transform_filter(weights.filter, taps.data() + i * width, depth * width, false, count, points + i * width,
+                     point_stride);
+}
+
+TransformedWeights::TransformedWeights(const Weights& weights)
+    : in_c_(weights.in_c),
+      out_c_(weights.out_c),
+      panel_(in_c_ * panel_width()),
+      point_(ceil_div(out_c_, panel_width()) * panel_ + kSkew),
+      floats_(kPoints * point_) {
+  for_each_chunk(ceil_div(out_c_, panel_width()), 1,
+                 [&, to = floats_.data()](int64_t panel, int64_t, int64_t) {
+                   transform_weights(weights, panel, 0, in_c_, to + panel * panel_, point_);
+                 });
+}
+
+void TransformedWeights::multiply(int64_t point, int64_t tiles, const float* in, int64_t in_row, float* out,
+                                  int64_t out_row) const {
+  cpu::multiply({.m = tiles,
+                 .n = whole(out_c_),
+                 .k = in_c_,
+                 .a = in,
+                 .a_row = in_row,
+                 .b = floats_.data() + point * point_,
+                 .b_row = panel_width(),
+                 .b_panel = panel_,
+                 .c = out,
+                 .c_row = out_row});
+}
+
+}  // namespace espalier::cpu::winograd
