@@ -9,7 +9,6 @@
 namespace espalier::cpu {
 namespace {
 
-using winograd::fitting_tiles;
 using winograd::kLeastTiles;
 using winograd::kPoints;
 using winograd::kSkew;
@@ -17,6 +16,7 @@ using winograd::Square;
 using winograd::stride_of;
 using winograd::Tiles;
 using winograd::TransformedWeights;
+using winograd::Transforms;
 using winograd::whole;
 
 // For the weights' gradient: sums of this size stay in L2 too, and each part of the tiles has its own; larger
@@ -41,15 +41,21 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
   // lanes are not all in use; a vector of weights that comes from far.
   constexpr double kProduct = 1.33, kIn = 280, kOut = 330, kGradient = 240, kPart = 300, kWeight = 8;
   const int64_t lanes = panel_width() / 2;
+  const Tiles tiles(s, Transforms::twins);
   const auto vectors = [=](int64_t channels) { return static_cast<double>(ceil_div(channels, lanes)); };
+  const auto shared = [&](int64_t channels) {
+    return vectors(channels) / static_cast<double>(tiles.at_once(channels));
+  };
   // Of the matrix of weights, whose gradient's rows are output channels.
   const bool is_gradient = pass == ConvPass::weight_gradient;
   const double matrix = static_cast<double>(s.in_c) * vectors(s.out_c);
-  const double product = is_gradient ? static_cast<double>(s.out_c) * vectors(s.in_c) : matrix;
-  const int parts = (s.in_c % lanes != 0) + (s.out_c % lanes != 0);
-  const double transforms = is_gradient ? kIn * vectors(s.in_c) + kGradient * vectors(s.out_c)
-                                        : kIn * vectors(s.in_c) + kOut * vectors(s.out_c) + kPart * parts;
-  const double tiles = static_cast<double>(Tiles(s).count()), pixels = static_cast<double>(s.pixels());
+  const double product = is_gradient ? static_cast<double>(s.out_c) * vectors(s.in_c)
+                                     : static_cast<double>(s.in_c) * shared(s.out_c);
+  const auto is_part = [&](int64_t channels) { return channels % (lanes / tiles.at_once(channels)) != 0; };
+  const double parts = (is_part(s.in_c) ? shared(s.in_c) : 0) + (is_part(s.out_c) ? shared(s.out_c) : 0);
+  const double transforms = is_gradient ? kIn * shared(s.in_c) + kGradient * shared(s.out_c)
+                                        : kIn * shared(s.in_c) + kOut * shared(s.out_c) + kPart * parts;
+  const double pixels = static_cast<double>(s.pixels());
   const auto taps = static_cast<double>(s.kernel_h * s.kernel_w);
   // Directly an input's gradient adds to its rows again and again, which takes as long as kAdd products.
   constexpr double kAdd = 24;
@@ -57,7 +63,8 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
                               ? static_cast<double>(s.kernel_h) * (static_cast<double>(s.in_c) + kAdd) *
                                     vectors(s.kernel_w * s.out_c)
                               : taps * matrix;
-  return tiles * (kProduct * kPoints * product + transforms) + kWeight * kPoints * product <
+  return static_cast<double>(tiles.count()) * (kProduct * kPoints * product + transforms) +
+             kWeight * kPoints * product <
          pixels * directly + kWeight * taps * matrix;
 }
 
@@ -67,29 +74,28 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
     winograd_forward_by_channels(s, x, weight, turned, y, epilogue);
     return;
   }
-  const Tiles tiles(s);
+  const Tiles tiles(s, Transforms::twins);
   const auto weights = weight.derived<TransformedWeights>(turned ? kWinogradTurned : kWinograd, [&] {
     return TransformedWeights(winograd::weights_of(s, weight, turned));
   });
-  const int64_t most = fitting_tiles(s);
   // Blocks of equal size, at least eight of them where that leaves kLeastTiles.
-  const int64_t blocks =
-      std::max(ceil_div(tiles.count(), most), std::min<int64_t>(8, ceil_div(tiles.count(), kLeastTiles)));
-  const int64_t block = ceil_div(tiles.count(), std::max<int64_t>(blocks, 1));
-  const int64_t in_row = whole(s.in_c), out_row = whole(s.out_c);
-  const int64_t in_stride = stride_of(block, s.in_c), out_stride = stride_of(block, s.out_c);
+  const int64_t blocks = std::max(ceil_div(tiles.count(), tiles.fitting()),
+                                  std::min<int64_t>(8, ceil_div(tiles.count(), kLeastTiles)));
+  const int64_t block = tiles.unparted(ceil_div(tiles.count(), std::max<int64_t>(blocks, 1)));
+  const int64_t in_row = tiles.row(s.in_c), out_row = tiles.row(s.out_c);
+  const int64_t in_stride = stride_of(block, in_row), out_stride = stride_of(block, out_row);
   ThreadBuffers buffers(kPoints * (in_stride + out_stride));
   for_each_chunk(
       tiles.count(), std::max<int64_t>(block, 1),
       [&](int64_t, int64_t begin, int64_t end) {
         float* in = buffers.own();
         float* out = in + kPoints * in_stride;
-        for (int64_t tile = begin; tile < end; ++tile)
+        for (int64_t tile = begin; tile < end; tile += tiles.at_once(s.in_c))
           winograd::transform_input(tiles.patch(x, tile), s.in_c, in + (tile - begin) * in_row, in_stride);
         for (int64_t point = 0; point < kPoints; ++point)
           weights->multiply(point, end - begin, in + point * in_stride, in_row, out + point * out_stride,
                             out_row);
-        for (int64_t tile = begin; tile < end; ++tile) {
+        for (int64_t tile = begin; tile < end; tile += tiles.at_once(s.out_c)) {
           const Square<float> to = tiles.outputs(y, tile);
           winograd::transform_output(s.kernel_h, out + (tile - begin) * out_row, out_stride, s.out_c, to,
                                      epilogue.from(0, to.data - y));
@@ -103,52 +109,58 @@ namespace {
 // The transformed sums of one gradient of the weights: for each point an out_c by in_c matrix.
 class GradientSums {
  public:
-  GradientSums(const ConvShape& shape, int64_t tiles)
+  GradientSums(const ConvShape& shape, const Tiles& tiles, int64_t most_tiles)
       : shape_(shape),
-        in_row_(whole(shape.in_c)),
-        out_row_(whole(shape.out_c)),
-        in_(stride_of(tiles, shape.in_c)),
-        out_(stride_of(tiles, shape.out_c)) {}
-  static int64_t stride(const ConvShape& shape) { return stride_of(shape.out_c, shape.in_c); }
+        tiles_(tiles),
+        in_row_(tiles.row(shape.in_c)),
+        out_row_(tiles.row(shape.out_c)),
+        in_(stride_of(most_tiles, in_row_)),
+        out_(stride_of(most_tiles, out_row_)) {}
+  static int64_t row(const ConvShape& shape) { return whole(shape.in_c); }
+  static int64_t stride(const ConvShape& shape) { return stride_of(shape.out_c, row(shape)); }
 
-  // What `tiles` transformed inputs and output gradients take. Behind the last row a product may read, but
-  // not use, the rest of a vector.
+  // What the transformed inputs and output gradients take. Behind the last row a product may read, but not
+  // use, the rest of a vector.
   int64_t floats() const { return kPoints * (in_ + out_) + kSkew; }
-  // Transforms tile `tile` to place `index` of `buffer`.
-  void transform(const Tiles& tiles, const float* x, const float* dy, int64_t tile, int64_t index,
+  // Transforms `count` tiles from `tile` on to places of `buffer` from `index` on.
+  void transform(const float* x, const float* dy, int64_t tile, int64_t count, int64_t index,
                  float* buffer) const {
-    winograd::transform_input(tiles.patch(x, tile), shape_.in_c, inputs(buffer) + index * in_row_, in_);
-    winograd::transform_gradient(shape_.kernel_h, tiles.outputs(dy, tile), shape_.out_c,
-                                 buffer + index * out_row_, out_);
+    for (int64_t i = 0; i < count; i += tiles_.at_once(shape_.in_c))
+      winograd::transform_input(tiles_.patch(x, tile + i), shape_.in_c,
+                                inputs(buffer) + (index + i) * in_row_, in_);
+    for (int64_t i = 0; i < count; i += tiles_.at_once(shape_.out_c))
+      winograd::transform_gradient(shape_.kernel_h, tiles_.outputs(dy, tile + i), shape_.out_c,
+                                   buffer + (index + i) * out_row_, out_);
   }
   // sums += the products of `count` tiles at one point, or = where `first`.
   void add(int64_t point, int64_t count, float* buffer, bool first, float* sums) const {
     constexpr int64_t kDepth = 256;
-    for (int64_t row = 0; row < count; row += kDepth)
+    for (int64_t tile = 0; tile < count; tile += kDepth)
       multiply({.m = shape_.out_c,
-                .n = in_row_,
-                .k = std::min(kDepth, count - row),
-                .a = buffer + point * out_ + row * out_row_,
+                .n = row(shape_),
+                .k = std::min(kDepth, count - tile),
+                .a = buffer + point * out_ + tile * out_row_,
                 .a_row = 1,
                 .a_depth = out_row_,
-                .b = inputs(buffer) + point * in_ + row * in_row_,
+                .b = inputs(buffer) + point * in_ + tile * in_row_,
                 .b_row = in_row_,
                 .b_panel = panel_width(),
                 .c = sums + point * stride(shape_),
-                .c_row = in_row_,
-                .beta = first && row == 0 ? 0.0f : 1.0f});
+                .c_row = row(shape_),
+                .beta = first && tile == 0 ? 0.0f : 1.0f});
   }
 
  private:
   float* inputs(float* buffer) const { return buffer + kPoints * out_; }
 
   const ConvShape& shape_;
+  const Tiles& tiles_;
   int64_t in_row_, out_row_, in_, out_;
 };
 
 // The parts' sums, added in their order and transformed.
 void write_gradient(const ConvShape& s, float* sums, int64_t parts, float* dweight) {
-  const int64_t row = whole(s.in_c), stride = GradientSums::stride(s), size = kPoints * stride;
+  const int64_t row = GradientSums::row(s), stride = GradientSums::stride(s), size = kPoints * stride;
   if (parts > 1) sum_parts(sums, parts, size, sums);
   for_each_chunk(s.out_c, 8, [&](int64_t, int64_t from, int64_t to) {
     for (int64_t o = from; o < to; ++o)
@@ -158,12 +170,12 @@ void write_gradient(const ConvShape& s, float* sums, int64_t parts, float* dweig
 }
 
 void backward_weight_in_parts(const ConvShape& s, const float* x, const float* dy, float* dweight) {
-  const Tiles tiles(s);
-  const int64_t fitting = std::min(fitting_tiles(s), tiles.count());
-  const int64_t part = std::max(fitting, ceil_div(tiles.count(), kParts)),
+  const Tiles tiles(s, Transforms::twins);
+  const int64_t fitting = std::min(tiles.fitting(), tiles.count());
+  const int64_t part = tiles.unparted(std::max(fitting, ceil_div(tiles.count(), kParts))),
                 parts = ceil_div(tiles.count(), part);
-  const int64_t block = ceil_div(part, (part + fitting / 2) / fitting);  // equal ones
-  const GradientSums step(s, block);
+  const int64_t block = tiles.unparted(ceil_div(part, (part + fitting / 2) / fitting));  // equal ones
+  const GradientSums step(s, tiles, block);
   const int64_t size = kPoints * GradientSums::stride(s);
   ThreadBuffers buffers(step.floats());
   Workspace<float> sums(parts * size);
@@ -173,7 +185,7 @@ void backward_weight_in_parts(const ConvShape& s, const float* x, const float* d
         float* buffer = buffers.own();
         for (int64_t tile = begin; tile < end; tile += block) {
           const int64_t count = std::min(block, end - tile);
-          for (int64_t i = 0; i < count; ++i) step.transform(tiles, x, dy, tile + i, i, buffer);
+          step.transform(x, dy, tile, count, 0, buffer);
           for (int64_t point = 0; point < kPoints; ++point)
             step.add(point, count, buffer, tile == begin, sums.data() + index * size);
         }
@@ -183,17 +195,18 @@ void backward_weight_in_parts(const ConvShape& s, const float* x, const float* d
 }
 
 void backward_weight_in_chunks(const ConvShape& s, const float* x, const float* dy, float* dweight) {
-  const Tiles tiles(s);
-  const int64_t fitting = std::max(kChunkFloats / (kPoints * (whole(s.in_c) + whole(s.out_c))), kLeastTiles);
-  const int64_t chunk = ceil_div(tiles.count(), ceil_div(tiles.count(), fitting));
-  const GradientSums step(s, chunk);
+  const Tiles tiles(s, Transforms::twins);
+  const int64_t fitting =
+      std::max(kChunkFloats / (kPoints * (tiles.row(s.in_c) + tiles.row(s.out_c))), kLeastTiles);
+  const int64_t chunk = tiles.unparted(ceil_div(tiles.count(), ceil_div(tiles.count(), fitting)));
+  const GradientSums step(s, tiles, chunk);
   Workspace<float> buffer(step.floats()), sums(kPoints * GradientSums::stride(s));
   for (int64_t begin = 0; begin < tiles.count(); begin += chunk) {
     const int64_t count = std::min(chunk, tiles.count() - begin);
     for_each_chunk(
         count, 8,
         [&](int64_t, int64_t from, int64_t to) {
-          for (int64_t i = from; i < to; ++i) step.transform(tiles, x, dy, begin + i, i, buffer.data());
+          step.transform(x, dy, begin + from, to - from, from, buffer.data());
         },
         1);
     for_each_chunk(

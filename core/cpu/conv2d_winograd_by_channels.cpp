@@ -56,7 +56,7 @@ void winograd_forward_by_channels(const ConvShape& s, const float* x, const Tens
                                   float* y, const EpilogueView& epilogue) {
   const Tiles tiles(s);
   const winograd::Weights weights = winograd::weights_of(s, weight, turned);
-  const int64_t count = tiles.count(), in_row = whole(s.in_c), in_point = winograd::stride_of(count, s.in_c);
+  const int64_t count = tiles.count(), in_row = whole(s.in_c), in_point = winograd::stride_of(count, in_row);
   const int64_t depth = std::min(kInChannels, s.in_c), panel = depth * panel_width();
   const int64_t columns = kOutPanels * panel_width();
   const int64_t weight_point = kOutPanels * panel + kSkew, sum_point = count * columns + kSkew;

@@ -64,11 +64,11 @@ void winograd_backward_data(const ConvShape& s, const float* dy, const Tensor& w
   const Canvas canvas(s);
   const int64_t per_image = tiles.in_image();
   // Blocks of whole images, or of equal parts of one.
-  const int64_t fitting = winograd::fitting_tiles(s), images = ceil_div(fitting, per_image);
+  const int64_t fitting = tiles.fitting(), images = ceil_div(fitting, per_image);
   const int64_t block = images > 1 ? images * per_image : ceil_div(per_image, per_image / fitting);
   const int64_t out_row = whole(s.out_c), in_row = whole(s.in_c);
-  const int64_t out_point = winograd::stride_of(block, s.out_c),
-                in_point = winograd::stride_of(block, s.in_c);
+  const int64_t out_point = winograd::stride_of(block, out_row),
+                in_point = winograd::stride_of(block, in_row);
   ThreadBuffers buffers(images * canvas.floats() + kPoints * (out_point + in_point));
   for_each_chunk(
       s.batch, images,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #undef HWY_TARGET_INCLUDE
@@ -36,6 +37,32 @@ HWY_INLINE void write_sums(const float* sums, int64_t stride, int64_t rows, cons
   }
 }
 
+// Pointers to rows of A: one for every three, and the distance of one and of two rows from it. With a
+// distance for each row the registers would not do, and their loads would take turns with A's.
+template <int kTileRows>
+class RowsOfA {
+ public:
+  HWY_INLINE RowsOfA(const float* first, int64_t stride) : stride_(stride) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPointers; ++p) {
+      at_[p] = first + 3 * p * stride;
+      asm("" : "+r"(at_[p]));  // or the compiler makes one pointer and many distances of them again
+    }
+  }
+  HWY_INLINE const float* at(int row) const {
+    return at_[row / 3] + row % 3 * stride_;
+  }
+  HWY_INLINE void advance(int64_t depth) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPointers; ++p) at_[p] += depth;
+  }
+
+ private:
+  static constexpr int kPointers = (kTileRows + 2) / 3;
+  int64_t stride_;
+  const float* at_[kPointers];
+};
+
 // The tile of C at (row, column) with kTileRows rows and kVectors vectors, of which the last counts `lanes`
 // lanes.
 template <int kTileRows, int kVectors>
@@ -49,17 +76,9 @@ HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, int64_t column,
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::Zero(d);
 
-  // A pointer for every three rows of A, and the distance of one and of two rows from it: with a distance for
-  // each row the registers would not do, and their loads would take turns with A's.
-  constexpr int kPointers = (kTileRows + 2) / 3;
   const int64_t a_row = g.a_row, a_depth = g.a_depth, b_row = g.b_row;
   for (int64_t segment = 0; segment < g.segments; ++segment) {
-    const float* a_at[kPointers];
-#pragma GCC unroll 8
-    for (int p = 0; p < kPointers; ++p) {
-      a_at[p] = g.a + (row + 3 * p) * a_row + segment * g.a_segment;
-      asm("" : "+r"(a_at[p]));  // or the compiler makes one pointer and many distances of them again
-    }
+    RowsOfA<kTileRows> a(g.a + row * a_row + segment * g.a_segment, a_row);
     const float* HWY_RESTRICT b_at = b + segment * g.b_segment;
     for (int64_t k = 0; k < g.k; ++k) {
       Vector loaded[kVectors];
@@ -67,12 +86,11 @@ HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, int64_t column,
       for (int v = 0; v < kVectors; ++v) loaded[v] = hn::LoadU(d, b_at + v * width);
 #pragma GCC unroll 16
       for (int i = 0; i < kTileRows; ++i) {
-        const Vector element = hn::Set(d, a_at[i / 3][i % 3 * a_row]);
+        const Vector element = hn::Set(d, *a.at(i));
 #pragma GCC unroll 2
         for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(element, loaded[v], sums[i][v]);
       }
-#pragma GCC unroll 8
-      for (int p = 0; p < kPointers; ++p) a_at[p] += a_depth;
+      a.advance(a_depth);
       b_at += b_row;
     }
   }
@@ -121,21 +139,28 @@ int64_t panel_width() {
   return 2 * vector_width();
 }
 
+// body(row, height) for tiles of at most `most` of `rows` rows, as equal as can be: a thin one would wait for
+// its sums.
+template <typename Body>
+HWY_INLINE void for_each_tile(int64_t rows, int64_t most, Body body) {
+  const int64_t tiles = (rows + most - 1) / most;
+  const int64_t least = tiles == 1 ? rows : rows / tiles, taller = rows - tiles * least;
+  for (int64_t tile = 0, row = 0; tile < tiles; ++tile) {
+    const int64_t height = least + (tile < taller ? 1 : 0);
+    body(row, static_cast<size_t>(height));
+    row += height;
+  }
+}
+
 // Rows [row, row + rows) of the panel of C at `column`, with B's panel `b`.
 HWY_INLINE void multiply_panel(const GemmBlock& block, int64_t row, int64_t rows, int64_t column,
                                const float* b) {
   const int64_t width = vector_width(), left = std::min(block.n - column, panel_width());
   const bool wide = left > width;
-  // Tiles as equal as can be: a thin one would wait for its sums.
-  const int64_t tiles = wide ? (rows + kRows[1] - 1) / kRows[1] : (rows + kRows[0] - 1) / kRows[0];
-  const int64_t least = tiles == 1 ? rows : rows / tiles, taller = rows - tiles * least;
-  for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t height = least + (tile < taller ? 1 : 0);
-    const auto index = static_cast<size_t>(height - 1);
-    const Tile multiply_rows = wide ? kTwoVectors[index] : kOneVector[index];
-    multiply_rows(block, row, column, b, wide ? left - width : left);
-    row += height;
-  }
+  for_each_tile(rows, kRows[wide ? 1 : 0], [&](int64_t at, size_t height) ESPALIER_INLINE_LAMBDA {
+    const Tile multiply_rows = wide ? kTwoVectors[height - 1] : kOneVector[height - 1];
+    multiply_rows(block, row + at, column, b, wide ? left - width : left);
+  });
 }
 
 void multiply(const GemmBlock& block) {
@@ -149,6 +174,63 @@ void multiply(const GemmBlock& block) {
       multiply_panel(block, row, next - row, column, b);
   }
 }
+
+#if HWY_TARGET == HWY_SCALAR
+void multiply_narrow(const GemmBlock&) {}
+#else
+// kTileRows rows of C from `row` on. Sums of even and of odd k take turns in a vector, and are added in the
+// end.
+template <int kTileRows>
+HWY_NOINLINE void multiply_narrow_tile(const GemmBlock& g, int64_t row) {
+  const Floats d;
+  const hn::Repartition<double, Floats> pairs;
+  Vector sums[kTileRows];
+#pragma GCC unroll 16
+  for (int i = 0; i < kTileRows; ++i) sums[i] = hn::Zero(d);
+
+  RowsOfA<kTileRows> a(g.a + row * g.a_row, g.a_row);
+  const float* HWY_RESTRICT b = g.b;
+  const int64_t b_row = g.b_row;
+  for (int64_t k = 0; k + 2 <= g.k; k += 2, b += b_row) {
+    const Vector loaded = hn::LoadU(d, b);
+#pragma GCC unroll 16
+    for (int i = 0; i < kTileRows; ++i) {
+      double pair;
+      std::memcpy(&pair, a.at(i), sizeof pair);
+      sums[i] = hn::MulAdd(hn::BitCast(d, hn::Set(pairs, pair)), loaded, sums[i]);
+    }
+    a.advance(2);
+  }
+  if (g.k % 2 == 1) {
+    const Vector loaded = hn::LoadU(d, b);
+#pragma GCC unroll 16
+    for (int i = 0; i < kTileRows; ++i) sums[i] = hn::MulAdd(hn::Set(d, *a.at(i)), loaded, sums[i]);
+  }
+
+  float* c = g.c + row * g.c_row;
+#pragma GCC unroll 8
+  for (int i = 0; i + 1 < kTileRows; i += 2)
+    store_twins<false>(
+        hn::Add(hn::ConcatEven(d, sums[i + 1], sums[i]), hn::ConcatOdd(d, sums[i + 1], sums[i])),
+        c + i * g.c_row, g.c_row, 0);
+  if constexpr (kTileRows % 2 == 1) {
+    const Vector last = sums[kTileRows - 1];
+    hn::StoreU(hn::LowerHalf(hn::Add(hn::ConcatEven(d, last, last), hn::ConcatOdd(d, last, last))),
+               hn::Half<Floats>(), c + (kTileRows - 1) * g.c_row);
+  }
+}
+
+template <size_t... kIndices>
+constexpr auto narrow_tiles(std::index_sequence<kIndices...>) {
+  return std::array{multiply_narrow_tile<static_cast<int>(kIndices) + 1>...};
+}
+constexpr auto kNarrow = narrow_tiles(std::make_index_sequence<kRows[0]>());
+
+void multiply_narrow(const GemmBlock& block) {
+  for_each_tile(block.m, kRows[0],
+                [&](int64_t row, size_t height) ESPALIER_INLINE_LAMBDA { kNarrow[height - 1](block, row); });
+}
+#endif
 
 #if HWY_TARGET != HWY_SCALAR
 // Four columns of four rows each, turned in registers.
@@ -232,12 +314,16 @@ HWY_AFTER_NAMESPACE();
 namespace espalier::cpu {
 
 HWY_EXPORT(multiply);
+HWY_EXPORT(multiply_narrow);
 HWY_EXPORT(panel_width);
 HWY_EXPORT(pack_panel);
 HWY_EXPORT(multiply_row);
 
 void multiply(const GemmBlock& block) {
   HWY_DYNAMIC_DISPATCH(multiply)(block);
+}
+void multiply_narrow(const GemmBlock& block) {
+  HWY_DYNAMIC_DISPATCH(multiply_narrow)(block);
 }
 int64_t panel_width() {
   return HWY_DYNAMIC_DISPATCH(panel_width)();

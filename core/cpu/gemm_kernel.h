@@ -23,6 +23,10 @@ struct GemmBlock {
   EpilogueView epilogue;
 };
 void multiply(const GemmBlock& block);
+// Up to half a vector of columns, with two rows of B in a vector: element (k, j) is at b[k / 2 * b_row + 2 j
+// + k % 2], and zeros stand where an odd k lacks the second row. Halves of vectors of C are written.
+// REQUIRES: a_depth 1, one segment, alpha 1, beta 0, no epilogue, and vectors of more than one lane.
+void multiply_narrow(const GemmBlock& block);
 
 // Floats of B that stay in L1 beside what they are multiplied with.
 inline constexpr int64_t kNearFloats = 4096;

@@ -93,17 +93,65 @@ HWY_INLINE void store(Vector v, float* to, int64_t lanes) {
     hn::StoreU(v, Floats(), to);
 }
 
-// The epilogue of a vector of columns from `column` on.
+// Twins are the halves of a vector, whose second lies `twin` floats behind the first in memory: both whole,
+// or the first `lanes` lanes of each where kPart. There are none in a vector of one lane.
 template <bool kPart>
+HWY_INLINE Vector load_twins([[maybe_unused]] const float* from, [[maybe_unused]] int64_t twin,
+                             [[maybe_unused]] int64_t lanes) {
+  const Floats d;
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Zero(d);
+#else
+  const hn::Half<Floats> half;
+  if constexpr (kPart)
+    return hn::Combine(d, hn::LowerHalf(load_part(from + twin, lanes)),
+                       hn::LowerHalf(load_part(from, lanes)));
+  return hn::Combine(d, hn::LoadU(half, from + twin), hn::LoadU(half, from));
+#endif
+}
+template <bool kPart>
+HWY_INLINE void store_twins([[maybe_unused]] Vector v, [[maybe_unused]] float* to,
+                            [[maybe_unused]] int64_t twin, [[maybe_unused]] int64_t lanes) {
+#if HWY_TARGET != HWY_SCALAR
+  const Floats d;
+  const hn::Half<Floats> half;
+  const auto first = hn::LowerHalf(v), second = hn::UpperHalf(half, v);
+  if constexpr (kPart) {
+    store_part(hn::ZeroExtendVector(d, first), to, lanes);
+    store_part(hn::ZeroExtendVector(d, second), to + twin, lanes);
+  } else {
+    hn::StoreU(first, half, to);
+    hn::StoreU(second, half, to + twin);
+  }
+#endif
+}
+
+// A vector, or a part of it, or twins.
+template <bool kPart, bool kTwins>
+HWY_INLINE Vector load(const float* from, int64_t lanes, int64_t twin) {
+  if constexpr (kTwins) return load_twins<kPart>(from, twin, lanes);
+  return load<kPart>(from, lanes);
+}
+template <bool kPart, bool kTwins>
+HWY_INLINE void store(Vector v, float* to, int64_t lanes, int64_t twin) {
+  if constexpr (kTwins)
+    store_twins<kPart>(v, to, twin, lanes);
+  else
+    store<kPart>(v, to, lanes);
+}
+
+// The epilogue of a vector of columns from `column` on, or of twins, which are the same columns.
+template <bool kPart, bool kTwins = false>
 class ColumnEpilogue {
  public:
-  HWY_INLINE ColumnEpilogue(const EpilogueView& view, int64_t column, int64_t lanes)
+  HWY_INLINE ColumnEpilogue(const EpilogueView& view, int64_t column, int64_t lanes, int64_t twin = 0)
       : affine_(view.factor || view.offset),
         clamps_(view.clamps()),
         residual_(view.residual),
         lanes_(lanes),
-        factor_(view.factor ? load<kPart>(view.factor + column, lanes) : hn::Set(Floats(), 1.0f)),
-        offset_(view.offset ? load<kPart>(view.offset + column, lanes) : hn::Zero(Floats())),
+        twin_(twin),
+        factor_(view.factor ? load<kPart, kTwins>(view.factor + column, lanes, 0) : hn::Set(Floats(), 1.0f)),
+        offset_(view.offset ? load<kPart, kTwins>(view.offset + column, lanes, 0) : hn::Zero(Floats())),
         lowest_(hn::Set(Floats(), view.lowest)),
         highest_(hn::Set(Floats(), view.highest)) {}
 
@@ -113,7 +161,7 @@ class ColumnEpilogue {
   template <bool kPartInMemory>
   HWY_INLINE Vector of(Vector z, int64_t place) const {
     if (affine_) z = hn::MulAdd(z, factor_, offset_);
-    if (residual_) z = hn::Add(z, load<kPartInMemory>(residual_ + place, lanes_));
+    if (residual_) z = hn::Add(z, load<kPartInMemory, kTwins>(residual_ + place, lanes_, twin_));
     if (clamps_) {
       z = hn::IfThenElse(hn::Lt(z, lowest_), lowest_, z);
       z = hn::IfThenElse(hn::Gt(z, highest_), highest_, z);
@@ -124,7 +172,7 @@ class ColumnEpilogue {
  private:
   bool affine_, clamps_;
   const float* residual_;
-  int64_t lanes_;
+  int64_t lanes_, twin_;
   Vector factor_, offset_, lowest_, highest_;
 };
 

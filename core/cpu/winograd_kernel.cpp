@@ -180,11 +180,13 @@ HWY_INLINE void transform_pixels(const Square<const float>& square, int64_t chan
   // In the image a vector may begin in a pixel and end in the next.
   const float* last =
       square.data + (square.row_end - 1) * square.row_stride + (square.column_end - 1) * square.column_stride;
+  const bool twins = square.twin != 0;
+  const int64_t reach = twins ? square.twin + width / 2 : width;
   Staged staged;
   if (!inside) std::fill_n(staged.values, kPatch * Staged::kRow, 0.0f);
   for (int64_t c = 0; c < channels; c += width) {
-    const bool fits = last + c + width <= square.end;
-    if (inside && fits) {
+    const bool fits = last + c + reach <= square.end;
+    if (inside && fits && !twins) {
       transform_square<Transform>(square.data + c, square.row_stride, square.column_stride, points + c,
                                   kTo * point_stride, point_stride);
       continue;
@@ -194,7 +196,9 @@ HWY_INLINE void transform_pixels(const Square<const float>& square, int64_t chan
       for (int row = square.row_begin; row < square.row_end; ++row)
         for (int column = square.column_begin; column < square.column_end; ++column) {
           const float* from = square.data + row * square.row_stride + column * square.column_stride + c;
-          hn::Store(load<decltype(part)::value>(from, lanes), Floats(), staged.at(row, column));
+          hn::Store(twins ? load_twins<decltype(part)::value>(from, square.twin, lanes)
+                          : load<decltype(part)::value>(from, lanes),
+                    Floats(), staged.at(row, column));
         }
     });
     transform_square<Transform>(staged.values, Staged::kRow, Staged::kColumn, points + c, kTo * point_stride,
@@ -238,20 +242,21 @@ void add_patch(const float* points, int64_t point_stride, int64_t channels, floa
 
 // The staged outputs' channels from `channel` on, with the epilogue. A part of a vector is written whole
 // where pixels of the square's row follow, whose channels are written after it, and y's end is not reached.
-template <bool kPart>
+template <bool kPart, bool kTwins = false>
 HWY_INLINE void write_outputs(Staged& outputs, int64_t channel, int64_t lanes, const Square<float>& y,
                               const EpilogueView& epilogue) {
-  const ColumnEpilogue<kPart> finish(epilogue, channel, lanes);
+  const ColumnEpilogue<kPart, kTwins> finish(epilogue, channel, lanes, y.twin);
+  const int64_t reach = channel + (kTwins ? vector_width() / 2 : vector_width());
   for (int row = 0; row < y.row_end; ++row)
     for (int column = 0; column < y.column_end; ++column) {
-      const int64_t place = row * y.row_stride + column * y.column_stride + channel;
+      const int64_t pixel = row * y.row_stride + column * y.column_stride, place = pixel + channel;
       const Vector z = hn::Load(Floats(), outputs.at(row, column));
-      const bool fits = (y.column_end - column) * y.column_stride >= channel + vector_width() &&
-                        y.data + place + vector_width() <= y.end;
+      const bool fits =
+          (y.column_end - column) * y.column_stride >= reach && y.data + y.twin + pixel + reach <= y.end;
       if (kPart && !fits)
-        store<kPart>(finish(z, place), y.data + place, lanes);
+        store<kPart, kTwins>(finish(z, place), y.data + place, lanes, y.twin);
       else
-        hn::StoreU(finish.template of<false>(z, place), Floats(), y.data + place);
+        store<false, kTwins>(finish.template of<false>(z, place), y.data + place, lanes, y.twin);
     }
 }
 
@@ -265,6 +270,11 @@ HWY_INLINE void transform_outputs(const float* points, int64_t point_stride, int
     transform_square<Output<kOutputs>>(points + c, kPatch * point_stride, point_stride, to, to_row,
                                        to_column);
   };
+  if (y.twin != 0) {
+    transform(0, outputs.values, Staged::kRow, Staged::kColumn);
+    write_outputs<true, true>(outputs, 0, channels, y, epilogue);
+    return;
+  }
   // The part of a vector comes first, since it spills into channels of the next pixel.
   if (ragged > 0) {
     transform(channels - ragged, outputs.values, Staged::kRow, Staged::kColumn);

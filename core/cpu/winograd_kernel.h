@@ -10,6 +10,7 @@
 // F(3x3, 4x4) and F(5x5, 2x2) the gradient of the filter from a 6x6 patch of the input and 4x4 or 2x2 output
 // gradients. A transformed tile is 36 rows of channels, `point_stride` floats apart; what lies behind the
 // channels, to the end of the last vector, is read and written with them. `filter` is 3 or 5.
+// Squares of up to half a vector of channels can have twins.
 namespace espalier::cpu::winograd {
 
 inline constexpr int kPatch = 6, kPoints = 36;
@@ -26,6 +27,9 @@ struct Square {
   int64_t row_stride, column_stride;  // floats
   int row_begin, row_end, column_begin, column_end;
   Float* end;  // of all images: up to there the last vector of a pixel may reach into the next pixels
+  // Where not 0, so far behind lies the same square of another image: both are transformed in the same
+  // vectors, and the other's points stand half a vector behind this one's.
+  int64_t twin = 0;
 };
 
 // Bᵀ d B of a 6x6 patch, with zeros outside of the image.

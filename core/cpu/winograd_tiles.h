@@ -19,35 +19,61 @@ inline int64_t whole(int64_t channels) {
   return ceil_div(channels, lanes) * lanes;
 }
 
-inline int64_t stride_of(int64_t tiles, int64_t channels) {
-  return ceil_div(tiles * whole(channels), kSkew) * kSkew + kSkew;
+inline int64_t half_vector() {
+  return panel_width() / 4;
+}
+// Whether two tiles' channels fit a vector.
+inline bool is_narrow(int64_t channels) {
+  return channels <= half_vector();
 }
 
-// Transformed tiles, of an input's and an output's channels, that a thread works on at a time: they stay in
-// L2, as long as that leaves enough rows for products to reach their speed.
+// Floats from a point of `tiles` transformed tiles to the next.
+inline int64_t stride_of(int64_t tiles, int64_t row) {
+  return ceil_div(tiles * row, kSkew) * kSkew + kSkew;
+}
+
+// Fewer rows than these keep products from their speed.
 inline constexpr int64_t kLeastTiles = 28;
-inline int64_t fitting_tiles(const ConvShape& s) {
-  constexpr int64_t kBlockFloats = 96 << 10, kMostTiles = 256;
-  return std::clamp(kBlockFloats / (kPoints * (whole(s.in_c) + whole(s.out_c))), kLeastTiles, kMostTiles);
-}
 
-// The tiles of all images' outputs, 4x4 or 2x2, counted row by row.
+// Whether tiles are transformed one by one, or those of narrow channels two at a time.
+enum class Transforms { single, twins };
+
+// The tiles of all images' outputs, 4x4 or 2x2, counted row by row. Where twins share vectors they are those
+// at one place of two images, which are counted in turn.
 class Tiles {
  public:
-  explicit Tiles(const ConvShape& shape)
+  explicit Tiles(const ConvShape& shape, Transforms transforms = Transforms::single)
       : shape_(shape),
+        narrow_(transforms == Transforms::twins && shape.batch % 2 == 0 ? half_vector() : 0),
+        paired_(shape.in_c <= narrow_ || shape.out_c <= narrow_),
         size_(outputs_of(shape.kernel_h)),
         rows_(ceil_div(shape.out_h, size_)),
         columns_(ceil_div(shape.out_w, size_)) {}
   int64_t in_image() const { return rows_ * columns_; }
   int64_t count() const { return shape_.batch * in_image(); }
 
+  // How many tiles of so many channels are transformed at a time.
+  int64_t at_once(int64_t channels) const { return channels <= narrow_ ? 2 : 1; }
+  // Floats of a transformed tile at a point.
+  int64_t row(int64_t channels) const { return at_once(channels) == 2 ? half_vector() : whole(channels); }
+  // So many tiles or one more, so that no twins are parted.
+  int64_t unparted(int64_t tiles) const { return paired_ ? tiles + tiles % 2 : tiles; }
+  // Transformed tiles, of an input's and an output's channels, that a thread works on at a time: they stay in
+  // L2, as long as that leaves enough rows for products to reach their speed.
+  int64_t fitting() const {
+    constexpr int64_t kBlockFloats = 96 << 10, kMostTiles = 256;
+    return std::clamp(kBlockFloats / (kPoints * (row(shape_.in_c) + row(shape_.out_c))), kLeastTiles,
+                      kMostTiles);
+  }
+
   // A tile's image, and its first row and column of outputs.
   struct Place {
     int64_t image, row, column;
   };
   Place place(int64_t tile) const {
-    return {tile / in_image(), tile / columns_ % rows_ * size_, tile % columns_ * size_};
+    const int64_t twin = paired_ ? tile % 2 : 0, at = paired_ ? tile / 2 : tile;
+    const int64_t image = at / in_image();
+    return {paired_ ? 2 * image + twin : image, at / columns_ % rows_ * size_, at % columns_ * size_};
   }
 
   Square<const float> patch(const float* x, int64_t tile) const {
@@ -75,10 +101,13 @@ class Tiles {
             clip(row, height),
             static_cast<int>(std::clamp<int64_t>(-column, 0, size)),
             clip(column, width),
-            image + shape_.batch * height * width * channels};
+            image + shape_.batch * height * width * channels,
+            at_once(channels) == 2 ? height * width * channels : 0};
   }
 
   const ConvShape& shape_;
+  int64_t narrow_;  // channels of which two tiles share a vector
+  bool paired_;
   int64_t size_, rows_, columns_;
 };
 

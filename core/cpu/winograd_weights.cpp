@@ -1,6 +1,7 @@
 #include "core/cpu/winograd_weights.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "core/cpu/gemm_kernel.h"
 #include "core/cpu/parallel.h"
@@ -28,30 +29,57 @@ void transform_weights(const Weights& weights, int64_t panel, int64_t begin, int
                      point_stride);
 }
 
+namespace {
+
+// Rows of a narrow panel as multiply_narrow reads them, in place.
+void pair_rows(float* panel, int64_t rows) {
+  const int64_t half = half_vector();
+  std::vector<float> first(half), second(half);
+  for (int64_t k = 0; k < rows; k += 2) {
+    const bool is_pair = k + 1 < rows;
+    std::copy_n(panel + k * panel_width(), half, first.begin());
+    if (is_pair) std::copy_n(panel + (k + 1) * panel_width(), half, second.begin());
+    for (int64_t j = 0; j < half; ++j) {
+      panel[k * half + 2 * j] = first[j];
+      panel[k * half + 2 * j + 1] = is_pair ? second[j] : 0.0f;
+    }
+  }
+}
+
+}  // namespace
+
 TransformedWeights::TransformedWeights(const Weights& weights)
     : in_c_(weights.in_c),
-      out_c_(weights.out_c),
-      panel_(in_c_ * panel_width()),
-      point_(ceil_div(out_c_, panel_width()) * panel_ + kSkew),
+      columns_(whole(weights.out_c)),
+      narrow_(is_narrow(weights.out_c)),
+      panel_width_(panel_width()),
+      panel_(in_c_ * panel_width_),
+      point_(ceil_div(columns_, panel_width_) * panel_ + kSkew),
       floats_(kPoints * point_) {
-  for_each_chunk(ceil_div(out_c_, panel_width()), 1,
+  for_each_chunk(ceil_div(columns_, panel_width_), 1,
                  [&, to = floats_.data()](int64_t panel, int64_t, int64_t) {
                    transform_weights(weights, panel, 0, in_c_, to + panel * panel_, point_);
                  });
+  for (int64_t point = 0; narrow_ && point < kPoints; ++point)
+    pair_rows(floats_.data() + point * point_, in_c_);
 }
 
 void TransformedWeights::multiply(int64_t point, int64_t tiles, const float* in, int64_t in_row, float* out,
                                   int64_t out_row) const {
-  cpu::multiply({.m = tiles,
-                 .n = whole(out_c_),
-                 .k = in_c_,
-                 .a = in,
-                 .a_row = in_row,
-                 .b = floats_.data() + point * point_,
-                 .b_row = panel_width(),
-                 .b_panel = panel_,
-                 .c = out,
-                 .c_row = out_row});
+  const GemmBlock block{.m = tiles,
+                        .n = columns_,
+                        .k = in_c_,
+                        .a = in,
+                        .a_row = in_row,
+                        .b = floats_.data() + point * point_,
+                        .b_row = narrow_ ? panel_width_ / 2 : panel_width_,
+                        .b_panel = panel_,
+                        .c = out,
+                        .c_row = out_row};
+  if (narrow_)
+    multiply_narrow(block);
+  else
+    cpu::multiply(block);
 }
 
 }  // namespace espalier::cpu::winograd

@@ -30,16 +30,20 @@ inline Weights weights_of(const ConvShape& shape, const Tensor& weight, bool tur
 void transform_weights(const Weights& weights, int64_t panel, int64_t begin, int64_t end, float* points,
                        int64_t point_stride);
 
-// All of a convolution's weights, transformed: for each point a packed in_c by out_c matrix.
+// All of a convolution's weights, transformed: for each point a packed in_c by out_c matrix, of two rows in a
+// vector where is_narrow(out_c).
 class TransformedWeights {
  public:
   explicit TransformedWeights(const Weights& weights);
-  // At one point, sums of `tiles` rows from rows of in_c channels; whole vectors of out_c are written.
+  // At one point, rows of out_c sums from `tiles` rows of in_c channels. Whole vectors are written, or
+  // halves.
   void multiply(int64_t point, int64_t tiles, const float* in, int64_t in_row, float* out,
                 int64_t out_row) const;
 
  private:
-  int64_t in_c_, out_c_, panel_, point_;
+  int64_t in_c_, columns_;  // whole vectors
+  bool narrow_;
+  int64_t panel_width_, panel_, point_;
   Workspace<float> floats_;
 };
 

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -68,6 +70,17 @@ const std::vector<Problem> kProblems = {
     {{0, 8, 8, 16}, {16, 5, 5, 16}, {.padding = {2, 2}}},
     {{19, 2, 2, 37}, {150, 3, 3, 37}, {.padding = {1, 1}}},
     {{9, 3, 2, 270}, {21, 3, 3, 270}, {.padding = {1, 1}}},
+    // So few channels that those of two images fit a vector of AVX-512 or AVX2: of the input, the output,
+    // both.
+    {{6, 13, 14, 16}, {7, 3, 3, 16}, {.padding = {1, 1}}},
+    {{4, 10, 9, 7}, {19, 3, 3, 7}, {.padding = {1, 1}}},
+    {{6, 9, 11, 8}, {8, 3, 3, 8}, {.padding = {1, 1}}},
+    {{5, 9, 11, 8}, {8, 3, 3, 8}, {.padding = {1, 1}}},
+    {{4, 9, 10, 4}, {3, 3, 3, 4}, {.padding = {2, 1}}},
+    {{130, 5, 6, 6}, {12, 3, 3, 6}, {.padding = {1, 1}}},
+    {{4, 9, 8, 41}, {2, 5, 5, 41}, {.padding = {2, 2}}},
+    {{2, 14, 13, 8}, {240, 3, 3, 8}, {.padding = {1, 1}}},
+    {{4, 9, 10, 250}, {7, 3, 3, 250}, {.padding = {1, 1}}},
     {{8, 7, 8, 5}, {6, 3, 2, 5}, {.stride = {2, 2}, .padding = {1, 0}}},
     {{8, 1, 2, 3}, {4, 1, 1, 3}, {.stride = {1, 1}, .padding = {1, 1}}},
     {{8, 4, 4, 3}, {4, 2, 2, 3}, {.padding = {2, 2}, .dilation = {2, 2}}},
@@ -126,6 +139,42 @@ TEST_CASE("convolutions and their gradients agree with the reference") {
 }
 TEST_CASE("convolutions give the same bits in every run and for any number of threads") {
   check_same_bits(cases());
+}
+
+TEST_CASE("an image's outputs and input gradients do not depend on the other images of its batch") {
+  const Device device = tested_device();
+  const auto same_but_for_one = [&](const Tensor& of_numbers, const Tensor& of_nans) {
+    const auto expected = of_numbers.to_vector<float>(), actual = of_nans.to_vector<float>();
+    const size_t size = expected.size() / static_cast<size_t>(of_numbers.shape()[0]);
+    for (size_t i = 0; i < expected.size(); ++i)
+      if (i / size != 1 && actual[i] != expected[i]) return false;
+    return true;
+  };
+  const auto second_image_of_nans = [](const Tensor& images) {
+    auto values = images.to_vector<float>();
+    const size_t size = values.size() / static_cast<size_t>(images.shape()[0]);
+    std::fill_n(values.begin() + static_cast<std::ptrdiff_t>(size), size, std::nanf(""));
+    return Tensor::from(values, images.shape(), images.device());
+  };
+  for (const Problem& problem : kProblems) {
+    if (problem.x[0] < 2) continue;
+    CAPTURE(problem.x.to_string(), problem.weight.to_string());
+    const Tensor x = random_tensor(problem.x, 1, DType::float32, device);
+    const Tensor weight = random_tensor(problem.weight, 2, DType::float32, device);
+    const Tensor dy = random_tensor(output_of(problem), 3, DType::float32, device);
+    const auto outputs = [&](const Tensor& images) {
+      Tensor y(dy.shape(), DType::float32, device);
+      backend(device).conv2d(images, weight, y, problem.options);
+      return y;
+    };
+    const auto input_gradients = [&](const Tensor& gradients) {
+      Tensor dx(x.shape(), DType::float32, device);
+      backend(device).conv2d_backward_data(gradients, weight, dx, problem.options);
+      return dx;
+    };
+    CHECK(same_but_for_one(outputs(x), outputs(second_image_of_nans(x))));
+    CHECK(same_but_for_one(input_gradients(dy), input_gradients(second_image_of_nans(dy))));
+  }
 }
 
 TEST_CASE("the reference convolution of a hand-worked image is right") {
