@@ -157,7 +157,7 @@ HWY_NOINLINE void transform_square(const float* from, int64_t from_row, int64_t 
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(Floats()));
 struct Staged {
   static constexpr int64_t kRow = kPatch * kLanes, kColumn = kLanes;
-  float* at(int row, int column) { return values + row * kRow + column * kColumn; }
+  float* at(int64_t row, int64_t column) { return values + row * kRow + column * kColumn; }
   HWY_ALIGN float values[kPatch * kRow];
 };
 
@@ -193,8 +193,8 @@ HWY_INLINE void transform_pixels(const Square<const float>& square, int64_t chan
     }
     const int64_t lanes = std::min(width, channels - c);
     with_part(!fits, [&](auto part) ESPALIER_INLINE_LAMBDA {
-      for (int row = square.row_begin; row < square.row_end; ++row)
-        for (int column = square.column_begin; column < square.column_end; ++column) {
+      for (int64_t row = square.row_begin; row < square.row_end; ++row)
+        for (int64_t column = square.column_begin; column < square.column_end; ++column) {
           const float* from = square.data + row * square.row_stride + column * square.column_stride + c;
           hn::Store(twins ? load_twins<decltype(part)::value>(from, square.twin, lanes)
                           : load<decltype(part)::value>(from, lanes),
@@ -247,8 +247,8 @@ HWY_INLINE void write_outputs(Staged& outputs, int64_t channel, int64_t lanes, c
                               const EpilogueView& epilogue) {
   const ColumnEpilogue<kPart, kTwins> finish(epilogue, channel, lanes, y.twin);
   const int64_t reach = channel + (kTwins ? vector_width() / 2 : vector_width());
-  for (int row = 0; row < y.row_end; ++row)
-    for (int column = 0; column < y.column_end; ++column) {
+  for (int64_t row = 0; row < y.row_end; ++row)
+    for (int64_t column = 0; column < y.column_end; ++column) {
       const int64_t pixel = row * y.row_stride + column * y.column_stride, place = pixel + channel;
       const Vector z = hn::Load(Floats(), outputs.at(row, column));
       const bool fits =

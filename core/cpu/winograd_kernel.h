@@ -25,7 +25,7 @@ template <typename Float>
 struct Square {
   Float* data;
   int64_t row_stride, column_stride;  // floats
-  int row_begin, row_end, column_begin, column_end;
+  int64_t row_begin, row_end, column_begin, column_end;
   Float* end;  // of all images: up to there the last vector of a pixel may reach into the next pixels
   // Where not 0, so far behind lies the same square of another image: both are transformed in the same
   // vectors, and the other's points stand half a vector behind this one's.

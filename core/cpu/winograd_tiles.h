@@ -92,14 +92,14 @@ class Tiles {
     const Place at_tile = place(tile);
     const int64_t row = at_tile.row - pad_h, column = at_tile.column - pad_w;
     const auto clip = [size](int64_t at, int64_t extent) {
-      return static_cast<int>(std::clamp<int64_t>(extent - at, 0, size));
+      return std::clamp<int64_t>(extent - at, 0, size);
     };
     return {image + ((at_tile.image * height + row) * width + column) * channels,
             width * channels,
             channels,
-            static_cast<int>(std::clamp<int64_t>(-row, 0, size)),
+            std::clamp<int64_t>(-row, 0, size),
             clip(row, height),
-            static_cast<int>(std::clamp<int64_t>(-column, 0, size)),
+            std::clamp<int64_t>(-column, 0, size),
             clip(column, width),
             image + shape_.batch * height * width * channels,
             at_once(channels) == 2 ? height * width * channels : 0};
