@@ -127,28 +127,42 @@ std::vector<ChannelSelection::Contest> ChannelSelection::contests(const ChannelG
 Removal ChannelSelection::choose(const ChannelGraph& graph, const layers::Network& network,
                                  const ChannelScores& scores, double progress) const {
   const std::vector<Contest> all = contests(graph, network, scores);
-  const auto at = [&](double part) {
+  // As far as `part`, and the first `ahead` contests as far as `further`.
+  const auto at = [&](double part, double further, size_t ahead) {
     Removal wishes;
-    for (const Contest& contest : all) {
-      const auto to_go =
-          std::llround(std::min(1.0, part * contest.share) * static_cast<double>(contest.at_first));
+    for (size_t i = 0; i < all.size(); ++i) {
+      const Contest& contest = all[i];
+      const double reached = std::min(1.0, (i < ahead ? further : part) * contest.share);
+      const auto to_go = std::llround(reached * static_cast<double>(contest.at_first));
       const int64_t count = std::clamp<int64_t>(to_go - (contest.at_first - std::ssize(contest.order)), 0,
                                                 std::ssize(contest.order));
       wishes.insert(wishes.end(), contest.order.begin(), contest.order.begin() + count);
     }
     return graph.admissible(wishes, options_.multiple);
   };
-  if (options_.target == "channels") return at(progress);
+  if (options_.target == "channels") return at(progress, progress, 0);
   // The smallest part that reaches the target; shares above 1 take what the others leave.
   const double target = 1 - progress * options_.reduction;
+  const auto reaches = [&](const Removal& removal) {
+    return cost_(without_channels(network, removal)) <= target;
+  };
   double low = 0, high = 1;
   for (const Contest& contest : all)
     if (contest.share > 0) high = std::max(high, 1 / contest.share);
   for (int i = 0; i < 16; ++i) {
     const double middle = (low + high) / 2;
-    (cost_(without_channels(network, at(middle))) <= target ? high : low) = middle;
+    (reaches(at(middle, middle, 0)) ? high : low) = middle;
   }
-  return at(high);
+  // There groups of one size and share take their step together: as many of them as it takes do.
+  size_t few = 0, many = all.size();
+  while (few < many) {
+    const size_t middle = (few + many) / 2;
+    if (reaches(at(low, high, middle)))
+      many = middle;
+    else
+      few = middle + 1;
+  }
+  return at(low, high, many);
 }
 
 bool ChannelSelection::reached(const layers::Network& network) const {

@@ -106,6 +106,19 @@ TEST_CASE("a target of FLOPs or parameters is reached, and by no channel more th
   CHECK(parameters.parameters_left() > 0.48);
 }
 
+TEST_CASE("a target of FLOPs is not overshot by groups of one size that would step together") {
+  const Network network = small_resnet();
+  const double channel =
+      2.0 * 16 * 9 * 32 * 32 / static_cast<double>(network.flops());  // of a block's first layer
+  for (double reduction : {0.1, 0.25, 0.422, 0.526}) {
+    const Chosen chosen = choose(
+        small_resnet(), fmt::format("target = \"flops\"\nreduction = {}\nresidual = false", reduction));
+    CAPTURE(reduction, chosen.flops_left());
+    CHECK(chosen.flops_left() <= 1 - reduction);
+    CHECK(chosen.flops_left() > 1 - reduction - 1.01 * channel);
+  }
+}
+
 TEST_CASE("part of the way takes part of the target") {
   const Chosen half = choose(small_resnet(), "target = \"flops\"\nreduction = 0.4", {}, 0.5);
   CHECK(half.flops_left() <= 0.8);
