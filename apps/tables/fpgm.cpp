@@ -7,7 +7,7 @@ PruningTable fpgm_table() {
       "Filter pruning via geometric median",
       "He, Liu, Wang, Hu & Yang, CVPR 2019, table 1, CIFAR-10, FPGM-only. Ours prune the channels "
       "within each block, whose sum with the shortcut stays whole, to the same share of FLOPs, from a "
-      "trained network; of ResNet-20 in shares that follow `espalier sensitivity`.",
+      "trained network, in shares that follow `espalier sensitivity`.",
       {
           {"ResNet-20", "30 %, from scratch", 92.20, 91.09, 42.2},
           {"ResNet-20", "40 %, from scratch", 92.20, 90.44, 54.0},
