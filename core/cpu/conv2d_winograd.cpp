@@ -204,7 +204,7 @@ void backward_weight_in_chunks(const ConvShape& s, const float* x, const float* 
   for (int64_t begin = 0; begin < tiles.count(); begin += chunk) {
     const int64_t count = std::min(chunk, tiles.count() - begin);
     for_each_chunk(
-        count, 8,
+        count, 8,  // parts no twins
         [&](int64_t, int64_t from, int64_t to) {
           step.transform(x, dy, begin + from, to - from, from, buffer.data());
         },

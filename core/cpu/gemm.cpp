@@ -42,7 +42,8 @@ Tiling tiling_of(int64_t m, int64_t n, int64_t k, bool splits_depth) {
     (m_next >= n_next ? m_parts : n_parts) *= 2;
   }
   k_parts = std::clamp(wanted / (m_parts * n_parts), k_parts, k_most);
-  // Multiples of the widest panel leave no ragged one inside the matrix; one row is cut finer, into equal parts.
+  // Multiples of the widest panel leave no ragged one inside the matrix; one row is cut finer, into equal
+  // parts.
   const int64_t multiple = m == 1 ? kWidest / 2 : kWidest;
   const auto part = [=](int64_t extent, int64_t parts) {
     return parts == 1 ? extent : ceil_div(ceil_div(extent, parts), multiple) * multiple;

@@ -230,9 +230,7 @@ void multiply_narrow(const GemmBlock& block) {
   for_each_tile(block.m, kRows[0],
                 [&](int64_t row, size_t height) ESPALIER_INLINE_LAMBDA { kNarrow[height - 1](block, row); });
 }
-#endif
 
-#if HWY_TARGET != HWY_SCALAR
 // Four columns of four rows each, turned in registers.
 HWY_INLINE void transpose_four(const float* from, int64_t stride, float* to, int64_t to_stride) {
   const hn::FixedTag<float, 4> d;

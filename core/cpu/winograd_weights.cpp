@@ -1,7 +1,6 @@
 #include "core/cpu/winograd_weights.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "core/cpu/gemm_kernel.h"
 #include "core/cpu/parallel.h"
@@ -33,15 +32,14 @@ namespace {
 
 // Rows of a narrow panel as multiply_narrow reads them, in place.
 void pair_rows(float* panel, int64_t rows) {
-  const int64_t half = half_vector();
-  std::vector<float> first(half), second(half);
+  const int64_t half = half_vector(), width = panel_width();
   for (int64_t k = 0; k < rows; k += 2) {
-    const bool is_pair = k + 1 < rows;
-    std::copy_n(panel + k * panel_width(), half, first.begin());
-    if (is_pair) std::copy_n(panel + (k + 1) * panel_width(), half, second.begin());
-    for (int64_t j = 0; j < half; ++j) {
-      panel[k * half + 2 * j] = first[j];
-      panel[k * half + 2 * j + 1] = is_pair ? second[j] : 0.0f;
+    const float* first = panel + k * width;
+    float* to = panel + k * half;
+    // Backwards, since the first pair is written over one of its rows.
+    for (int64_t j = half - 1; j >= 0; --j) {
+      to[2 * j] = first[j];
+      to[2 * j + 1] = k + 1 < rows ? first[width + j] : 0.0f;
     }
   }
 }
