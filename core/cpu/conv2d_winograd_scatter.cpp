@@ -48,8 +48,8 @@ struct Canvas {
 
 }  // namespace
 
-// Narrow channels count as shared by twins, though tiles go one by one here: counted singly they would leave this
-// path where it is up to 2.8 times as fast as the others, measured from 4 to 32 channels.
+// Narrow channels count as shared by twins, though tiles go one by one here: counted singly they would leave
+// this path where it is up to 2.8 times as fast as the others, measured from 4 to 32 channels.
 bool winograd_scatter_pays(const ConvShape& s) {
   ConvShape products = s;  // as many as forward's, from output channels to input channels
   std::swap(products.in_c, products.out_c);
