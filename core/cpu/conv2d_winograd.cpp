@@ -78,10 +78,12 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
   const auto weights = weight.derived<TransformedWeights>(turned ? kWinogradTurned : kWinograd, [&] {
     return TransformedWeights(winograd::weights_of(s, weight, turned));
   });
-  // Blocks of equal size, at least eight of them where that leaves kLeastTiles.
-  const int64_t blocks = std::max(ceil_div(tiles.count(), tiles.fitting()),
-                                  std::min<int64_t>(8, ceil_div(tiles.count(), kLeastTiles)));
-  const int64_t block = tiles.unparted(ceil_div(tiles.count(), std::max<int64_t>(blocks, 1)));
+  // Blocks of equal size, at least eight of them where that leaves kLeastTiles, and in fours: of 19, one of
+  // two threads would have ten.
+  const int64_t fitting = std::max(ceil_div(tiles.count(), tiles.fitting()),
+                                   std::min<int64_t>(8, ceil_div(tiles.count(), kLeastTiles)));
+  const int64_t blocks = fitting > 2 ? ceil_div(fitting, 4) * 4 : std::max<int64_t>(fitting, 1);
+  const int64_t block = tiles.unparted(ceil_div(tiles.count(), blocks));
   const int64_t in_row = tiles.row(s.in_c), out_row = tiles.row(s.out_c);
   const int64_t in_stride = stride_of(block, in_row), out_stride = stride_of(block, out_row);
   ThreadBuffers buffers(kPoints * (in_stride + out_stride));
