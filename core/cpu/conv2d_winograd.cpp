@@ -70,6 +70,7 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
 
 void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, bool turned, float* y,
                       const EpilogueView& epilogue) {
+  if (s.pixels() == 0) return;
   if (goes_by_channels(s)) {
     winograd_forward_by_channels(s, x, weight, turned, y, epilogue);
     return;
@@ -82,13 +83,13 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
   // two threads would have ten.
   const int64_t fitting = std::max(ceil_div(tiles.count(), tiles.fitting()),
                                    std::min<int64_t>(8, ceil_div(tiles.count(), kLeastTiles)));
-  const int64_t blocks = fitting > 2 ? ceil_div(fitting, 4) * 4 : std::max<int64_t>(fitting, 1);
+  const int64_t blocks = fitting > 2 ? ceil_div(fitting, 4) * 4 : fitting;
   const int64_t block = tiles.unparted(ceil_div(tiles.count(), blocks));
   const int64_t in_row = tiles.row(s.in_c), out_row = tiles.row(s.out_c);
   const int64_t in_stride = stride_of(block, in_row), out_stride = stride_of(block, out_row);
   ThreadBuffers buffers(kPoints * (in_stride + out_stride));
   for_each_chunk(
-      tiles.count(), std::max<int64_t>(block, 1),
+      tiles.count(), block,
       [&](int64_t, int64_t begin, int64_t end) {
         float* in = buffers.own();
         float* out = in + kPoints * in_stride;
