@@ -19,6 +19,8 @@ struct Epilogue {
   Tensor factor, offset;  // one for each column
   Tensor residual;        // of the shape of y
   std::optional<UnaryOp> activation;
+  // A hint: batch_norm reads y next, and its statistics may be gathered as y is written.
+  bool precedes_batch_norm = false;
 
   bool is_empty() const {
     return !factor.defined() && !offset.defined() && !residual.defined() && !activation;

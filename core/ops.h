@@ -19,6 +19,7 @@ struct Tail {
   Tensor factor = {}, offset = {};
   Variable residual = {};  // of the shape of y
   std::optional<UnaryOp> activation = {};
+  bool precedes_batch_norm = false;  // a hint: a training batch_norm reads y next
 };
 
 // y = x Wᵀ + b. x (N, I), weight (O, I), bias (O) or undefined; y (N, O).

@@ -89,16 +89,16 @@ std::shared_ptr<const void> Tensor::find_derived(int kind) const {
   return nullptr;
 }
 
-void Tensor::keep_derived(int kind, std::shared_ptr<const void> value) const {
+void Tensor::keep_derived(int kind, std::shared_ptr<const void> value, bool at_once) const {
   const std::lock_guard lock(storage_->mutex);
   const uint64_t version = storage_->version;
   for (Storage::Derived& each : storage_->derived) {
     if (each.kind != kind || !(each.shape == shape_)) continue;
-    each.value = each.version == version ? std::move(value) : nullptr;
+    each.value = at_once || each.version == version ? std::move(value) : nullptr;
     each.version = version;
     return;
   }
-  storage_->derived.push_back({kind, shape_, version, nullptr});
+  storage_->derived.push_back({kind, shape_, version, at_once ? std::move(value) : nullptr});
 }
 
 const void* Tensor::raw() const {

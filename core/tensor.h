@@ -89,9 +89,14 @@ class Tensor {
     std::shared_ptr<const void> kept = find_derived(kind);
     if (kept == nullptr) {
       kept = std::make_shared<const T>(make());
-      keep_derived(kind, kept);
+      keep_derived(kind, kept, false);
     }
     return std::static_pointer_cast<const T>(kept);
+  }
+  // Keeps what came out beside the elements, for the first request to find.
+  template <typename T>
+  void set_derived(int kind, T value) const {
+    keep_derived(kind, std::make_shared<const T>(std::move(value)), true);
   }
 
   // Identity of the storage, for tests and for sharing decisions.
@@ -102,7 +107,7 @@ class Tensor {
   void check_access(DType wanted) const;
   void check_host() const;
   std::shared_ptr<const void> find_derived(int kind) const;
-  void keep_derived(int kind, std::shared_ptr<const void> value) const;
+  void keep_derived(int kind, std::shared_ptr<const void> value, bool at_once) const;
 
   std::shared_ptr<Storage> storage_;
   Shape shape_;

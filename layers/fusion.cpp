@@ -50,6 +50,8 @@ std::vector<Network::Step> fuse(std::span<const Network::Node> nodes, bool diffe
       last = part;
       step.tail.push_back(next);
     }
+    const auto next = reader[step.output()];
+    step.precedes_batch_norm = next && nodes[*next].layer->tail_part() == TailPart::affine;
     steps.push_back(std::move(step));
   }
   // A step's tail may wait for a residual that comes later than its layer.

@@ -127,8 +127,8 @@ Variable Network::forward(const Step& step, std::vector<Variable> inputs, const 
   Layer& layer = *nodes_[step.layer].layer;
   const profile::LayerScope scope(context.training ? "forward" : "inference", nodes_[step.layer].type,
                                   layer.name());
-  if (step.tail.empty()) return layer.forward(inputs, context);
-  ops::Tail tail;
+  if (!layer.takes_tail()) return layer.forward(inputs, context);
+  ops::Tail tail{.precedes_batch_norm = context.training && step.precedes_batch_norm};
   if (step.has_residual) {
     tail.residual = std::move(inputs.back());
     inputs.pop_back();

@@ -38,6 +38,7 @@ class Network {
     std::vector<size_t> tail = {};  // in their order
     std::vector<int> inputs = {};   // nodes, -1 for the image: the layer's, then what a sum in the tail adds
     bool has_residual = false;      // whether there is such a sum
+    bool precedes_batch_norm = false;  // which keeps to itself
     size_t output() const { return tail.empty() ? layer : tail.back(); }
   };
 

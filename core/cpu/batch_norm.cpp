@@ -1,21 +1,13 @@
 #include <cmath>
 
+#include "core/cpu/column_moments.h"
 #include "core/cpu/columns.h"
+#include "core/cpu/conv2d.h"
 #include "core/cpu/cpu_backend.h"
 #include "core/cpu/workspace.h"
 
 namespace espalier::cpu {
 namespace {
-
-// lanes[j] += (x - mean)^2, the mean given by lane.
-ESPALIER_VECTORISED void add_squares(const float* x, int64_t count, int64_t width, const float* mean,
-                                     float* lanes) {
-  for (int64_t row = 0; row < count; row += width) {
-    const int64_t length = std::min(width, count - row);
-#pragma omp simd
-    for (int64_t j = 0; j < length; ++j) lanes[j] += (x[row + j] - mean[j]) * (x[row + j] - mean[j]);
-  }
-}
 
 // Coefficients by lane: normalised values are (x - mean) factor + offset.
 struct Normalisation {
@@ -93,32 +85,15 @@ ESPALIER_VECTORISED void input_gradient(const float* x, const float* dz, int64_t
   }
 }
 
-// Count, mean and sum of squared deviations of one column.
-struct Moments {
-  double count = 0, mean = 0, squares = 0;
-};
-
-// Chan, Golub & LeVeque 1979: joins the moments of two disjoint samples.
-Moments join(const Moments& a, const Moments& b) {
-  const double count = a.count + b.count, difference = b.mean - a.mean;
-  return {count, a.mean + difference * b.count / count,
-          a.squares + b.squares + difference * difference * a.count * b.count / count};
-}
-
-// The mean and squared deviations of a chunk's columns, about the chunk's own mean: two passes over memory in
-// L2. `mean` and `squares` are lanes; after the call mean[c] is column c's and the squares' lanes are to be
-// added up.
-void chunk_moments(const float* x, int64_t count, const ColumnLanes& layout, float* mean, float* squares) {
-  std::fill(mean, mean + layout.width, 0.0f);
-  std::fill(squares, squares + layout.width, 0.0f);
-  add_to_lanes(x, count, layout.width, mean);
-  const auto rows = static_cast<double>(count / layout.columns);
-  for (int64_t c = 0; c < layout.columns; ++c) {
-    double total = 0;
-    for (int64_t j = c; j < layout.width; j += layout.columns) total += static_cast<double>(mean[j]);
-    for (int64_t j = c; j < layout.width; j += layout.columns) mean[j] = static_cast<float>(total / rows);
-  }
-  add_squares(x, count, layout.width, mean, squares);
+ColumnMoments moments_of(const float* x, int64_t size, const ColumnLanes& layout) {
+  ColumnMoments moments(layout.columns, ceil_div(size, layout.chunk));
+  ThreadBuffers lanes(PartMoments::floats(layout.width));
+  for_each_chunk(size, layout.chunk, [&](int64_t i, int64_t begin, int64_t end) {
+    PartMoments part(layout.columns, layout.width, lanes.own());
+    part.add(x + begin, end - begin);
+    part.store(i, moments);
+  });
+  return moments;
 }
 
 }  // namespace
@@ -127,41 +102,33 @@ void CpuBackend::batch_norm(const Tensor& x, const Tensor& scale, const Tensor& 
                             Tensor& running_mean, Tensor& running_variance, Tensor& batch_mean,
                             Tensor& batch_inverse_std, Tensor& y, const BatchNormOptions& options) {
   const ColumnLanes layout(scale.numel());
-  const int64_t size = x.numel(), width = layout.width, chunks = ceil_div(size, layout.chunk);
+  const int64_t size = x.numel(), width = layout.width;
   const float* from = x.data<float>();
   float* to = y.data<float>();
-  Workspace<float> partial(chunks * 2 * width), coefficients(3 * width);
-  float* parts = partial.data();
-  for_each_chunk(size, layout.chunk, [=](int64_t i, int64_t begin, int64_t end) {
-    chunk_moments(from + begin, end - begin, layout, parts + 2 * i * width, parts + (2 * i + 1) * width);
-  });
+  const auto moments = x.derived<ColumnMoments>(
+      kMoments, [&] { return moments_of(from, size, layout); });  // or a convolution's
+  Workspace<double> joined(2 * layout.columns);
+  const double *means = joined.data(), *squares = means + layout.columns;
+  const auto rows = static_cast<double>(moments->join(joined.data(), joined.data() + layout.columns));
 
+  Workspace<float> coefficients(3 * width);
   float *mean = coefficients.data(), *factor = mean + width, *offset = factor + width;
   for (int64_t c = 0; c < scale.numel(); ++c) {
-    Moments total;
-    for (int64_t i = 0; i < chunks; ++i) {
-      const float *means = parts + 2 * i * width, *squares = means + width;
-      double sum = 0;
-      for (int64_t j = c; j < width; j += layout.columns) sum += static_cast<double>(squares[j]);
-      const int64_t rows = (std::min(size, (i + 1) * layout.chunk) - i * layout.chunk) / layout.columns;
-      total = join(total, {static_cast<double>(rows), static_cast<double>(means[c]), sum});
-    }
-    const double variance = total.count > 0 ? total.squares / total.count : 0.0;
-    const double inverse_std = 1.0 / std::sqrt(variance + options.epsilon);
-    batch_mean.data<float>()[c] = static_cast<float>(total.mean);
+    const double inverse_std = 1.0 / std::sqrt(squares[c] / std::max(rows, 1.0) + options.epsilon);
+    batch_mean.data<float>()[c] = static_cast<float>(means[c]);
     batch_inverse_std.data<float>()[c] = static_cast<float>(inverse_std);
     for (int64_t j = c; j < width; j += layout.columns) {
-      mean[j] = static_cast<float>(total.mean);
+      mean[j] = static_cast<float>(means[c]);
       factor[j] = static_cast<float>(inverse_std) * scale.data<float>()[c];
       offset[j] = shift.data<float>()[c];
     }
-    if (total.count == 0) continue;
+    if (rows == 0) continue;
     const auto move = [&](float& running, double value) {
       running = static_cast<float>((1.0 - options.momentum) * static_cast<double>(running) +
                                    options.momentum * value);
     };
-    move(running_mean.data<float>()[c], total.mean);
-    move(running_variance.data<float>()[c], total.squares / std::max(total.count - 1.0, 1.0));
+    move(running_mean.data<float>()[c], means[c]);
+    move(running_variance.data<float>()[c], squares[c] / std::max(rows - 1.0, 1.0));
   }
   const float* addend = residual.defined() ? residual.data<float>() : nullptr;
   const Clamp clamp = clamp_of(options.activation);

@@ -11,7 +11,7 @@ namespace espalier::cpu {
 namespace {
 
 void pointwise_forward(const ConvShape& s, const float* x, const Tensor& weight, float* y,
-                       const EpilogueView& epilogue) {
+                       const EpilogueView& epilogue, OutputMoments* moments) {
   const MatrixView kernel{weight.data<float>(), s.in_c, true};
   const GemmProblem product{.m = s.pixels(),
                             .n = s.out_c,
@@ -27,7 +27,7 @@ void pointwise_forward(const ConvShape& s, const float* x, const Tensor& weight,
   }
   const auto packed =
       weight.derived<PackedMatrix>(kPacked, [&] { return PackedMatrix(kernel, s.in_c, s.out_c); });
-  gemm_parallel(product, packed.get());
+  gemm_parallel(product, packed.get(), moments);
 }
 
 // (out_c, R, S, in_c) to (in_c, R, S, out_c), turned by half a circle.
@@ -100,18 +100,20 @@ void CpuBackend::conv2d(const Tensor& x, const Tensor& weight, Tensor& y, const 
   const float* input = x.data<float>();
   float* output = y.data<float>();
   const EpilogueView view = view_of(following);
+  OutputMoments gathered, *moments = following.precedes_batch_norm ? &gathered : nullptr;
   if (shape.is_pointwise())
-    pointwise_forward(shape, input, weight, output, view);
+    pointwise_forward(shape, input, weight, output, view, moments);
   else if (winograd_pays(shape))
-    winograd_forward(shape, input, weight, false, output, view);
+    winograd_forward(shape, input, weight, false, output, view, moments);
   else if (pixelwise_fits(shape))
     pixelwise_forward(shape, input, weight, output, view);
   else if (direct_fits(shape))
-    direct_forward(shape, input, weight, output, view);
+    direct_forward(shape, input, weight, output, view, moments);
   else if (shape.is_depthwise())
-    depthwise_forward(shape, input, weight.data<float>(), output, view);
+    depthwise_forward(shape, input, weight.data<float>(), output, view, moments);
   else
     im2col_forward(shape, input, weight, output, view);
+  if (gathered) y.set_derived(kMoments, *std::move(gathered));
 }
 
 void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Tensor& dx,

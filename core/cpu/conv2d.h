@@ -1,14 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "core/backend.h"
+#include "core/cpu/column_moments.h"
 #include "core/cpu/epilogue.h"
 
 namespace espalier::cpu {
 
-// What convolutions derive from their weights (Tensor::derived).
-enum DerivedWeights : int {
+// What is derived from tensors (Tensor::derived): by convolutions from their weights, by batch norm from its
+// input, or by the convolution before it from its output.
+enum Derived : int {
   kPacked,
   kPackedForPatches,
   kWinograd,
@@ -18,6 +21,7 @@ enum DerivedWeights : int {
   kPackedForRowsTurned,
   kPackedForPixels,
   kPackedForPixelsTurned,
+  kMoments,
 };
 
 // The numbers of one convolution: images (batch, in_h, in_w, in_c), kernels (out_c, kernel_h, kernel_w,
@@ -40,6 +44,9 @@ struct ConvShape {
   int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups, group_in, group_out;
 };
 
+// What a forward pass that can gathers of its outputs while they are near; null where nobody wants it.
+using OutputMoments = std::optional<ColumnMoments>;
+
 enum class ConvPass { forward, input_gradient, weight_gradient };
 
 // Through a matrix of patches, in blocks that stay in L2, and GEMM: any shape.
@@ -56,7 +63,7 @@ void im2col_backward_weight(const ConvShape& shape, const float* x, const float*
 // gradient is that of the convolution that computes it.
 bool winograd_pays(const ConvShape& shape, ConvPass pass = ConvPass::forward);
 void winograd_forward(const ConvShape& shape, const float* x, const Tensor& weight, bool turned, float* y,
-                      const EpilogueView& epilogue = {});
+                      const EpilogueView& epilogue = {}, OutputMoments* moments = nullptr);
 void winograd_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
 // The input's gradient of a convolution that does not turn, and whether it is the faster for it. `addend` may
 // be null.
@@ -73,7 +80,7 @@ void winograd_backward_weight_by_channels(const ConvShape& shape, const float* x
 // of the shape of dx, may be null.
 bool direct_fits(const ConvShape& shape);
 void direct_forward(const ConvShape& shape, const float* x, const Tensor& weight, float* y,
-                    const EpilogueView& epilogue);
+                    const EpilogueView& epilogue, OutputMoments* moments);
 void direct_backward_data(const ConvShape& shape, const float* dy, const Tensor& weight, float* dx,
                           const float* addend);
 void direct_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);
@@ -88,7 +95,7 @@ void pixelwise_backward_weight(const ConvShape& shape, const float* x, const flo
 
 // Direct loops over channels. REQUIRES: shape.is_depthwise().
 void depthwise_forward(const ConvShape& shape, const float* x, const float* weight, float* y,
-                       const EpilogueView& epilogue);
+                       const EpilogueView& epilogue, OutputMoments* moments);
 void depthwise_backward_data(const ConvShape& shape, const float* dy, const float* weight, float* dx,
                              const float* addend);
 void depthwise_backward_weight(const ConvShape& shape, const float* x, const float* dy, float* dweight);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/cpu/columns.h"
 #include "core/cpu/conv2d.h"
 #include "core/cpu/depthwise_kernel.h"
 #include "core/cpu/parallel.h"
@@ -66,22 +67,29 @@ struct RowOfWindows {
 };
 
 // `taps` are (kernel_h, kernel_w, channels).
-void convolve(const ConvShape& s, const float* x, const float* taps, float* y, const EpilogueView& epilogue) {
-  const int64_t row_size = s.out_w * s.in_c;
-  for_each_chunk(s.batch * s.out_h, rows_per_chunk(s), [&](int64_t, int64_t begin, int64_t end) {
+void convolve(const ConvShape& s, const float* x, const float* taps, float* y, const EpilogueView& epilogue,
+              OutputMoments* moments = nullptr) {
+  const int64_t row_size = s.out_w * s.in_c, rows = s.batch * s.out_h, lanes = ColumnLanes(s.out_c).width;
+  if (moments != nullptr) moments->emplace(s.out_c, ceil_div(rows, rows_per_chunk(s)));
+  ThreadBuffers buffers(PartMoments::floats(lanes));
+  for_each_chunk(rows, rows_per_chunk(s), [&](int64_t index, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const RowOfWindows seen(s, x, row);
       depthwise_row(
           {seen.windows, taps + seen.first_tap, y + row * row_size, epilogue.from(0, row * row_size)});
     }
+    if (moments == nullptr) return;
+    PartMoments part(s.out_c, lanes, buffers.own());
+    part.add(y + begin * row_size, (end - begin) * row_size);
+    part.store(index, **moments);
   });
 }
 
 }  // namespace
 
 void depthwise_forward(const ConvShape& s, const float* x, const float* weight, float* y,
-                       const EpilogueView& epilogue) {
-  convolve(s, x, taps_of(s, weight, false).data(), y, epilogue);
+                       const EpilogueView& epilogue, OutputMoments* moments) {
+  convolve(s, x, taps_of(s, weight, false).data(), y, epilogue, moments);
 }
 
 void depthwise_backward_data(const ConvShape& s, const float* dy, const float* weight, float* dx,

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/cpu/columns.h"
 #include "core/cpu/conv2d.h"
 #include "core/cpu/gemm_kernel.h"
 #include "core/cpu/parallel.h"
@@ -59,7 +60,7 @@ bool direct_fits(const ConvShape& s) {
 }
 
 void direct_forward(const ConvShape& s, const float* x, const Tensor& weight, float* y,
-                    const EpilogueView& epilogue) {
+                    const EpilogueView& epilogue, OutputMoments* moments) {
   const int64_t width = panel_width(), run = s.kernel_w * s.in_c, panel = s.depth() * width;
   const auto packed = weight.derived<Workspace<float>>(kPackedForRows, [&, from = weight.data<float>()] {
     Workspace<float> made(ceil_div(s.out_c, width) * panel);
@@ -74,7 +75,9 @@ void direct_forward(const ConvShape& s, const float* x, const Tensor& weight, fl
   const int64_t tasks = ceil_div(s.out_h, rows);
   // Weights that do not fit in L1 come there panel by panel, each for all rows of a task.
   const int64_t columns = s.weights() > kNearFloats ? width : s.out_c;
-  ThreadBuffers buffers(Strip(s, 0, rows).floats());
+  const int64_t strip_floats = Strip(s, 0, rows).floats(), lanes = ColumnLanes(s.out_c).width;
+  if (moments != nullptr) moments->emplace(s.out_c, s.batch * tasks);
+  ThreadBuffers buffers(strip_floats + PartMoments::floats(lanes));
   for_each_chunk(
       s.batch * tasks, 1,
       [&](int64_t index, int64_t, int64_t) {
@@ -100,6 +103,11 @@ void direct_forward(const ConvShape& s, const float* x, const Tensor& weight, fl
                       .c_row = s.out_c,
                       .epilogue = epilogue.from(column, offset)});
           }
+        if (moments == nullptr) return;
+        PartMoments part(s.out_c, lanes, in + strip_floats);
+        const int64_t row = s.out_w * s.out_c;
+        part.add(y + (n * s.out_h + begin) * row, (end - begin) * row);
+        part.store(index, **moments);
       },
       1);
 }

@@ -68,8 +68,18 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
          pixels * directly + kWeight * taps * matrix;
 }
 
+namespace {
+
+void add_square(const Square<float>& outputs, PartMoments& part) {
+  const int64_t count = outputs.column_end * outputs.column_stride;
+  part.add(outputs.data, outputs.row_end, count, outputs.row_stride);
+  if (outputs.twin != 0) part.add(outputs.data + outputs.twin, outputs.row_end, count, outputs.row_stride);
+}
+
+}  // namespace
+
 void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, bool turned, float* y,
-                      const EpilogueView& epilogue) {
+                      const EpilogueView& epilogue, OutputMoments* moments) {
   if (s.pixels() == 0) return;
   if (goes_by_channels(s)) {
     winograd_forward_by_channels(s, x, weight, turned, y, epilogue);
@@ -87,12 +97,15 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
   const int64_t block = tiles.unparted(ceil_div(tiles.count(), blocks));
   const int64_t in_row = tiles.row(s.in_c), out_row = tiles.row(s.out_c);
   const int64_t in_stride = stride_of(block, in_row), out_stride = stride_of(block, out_row);
-  ThreadBuffers buffers(kPoints * (in_stride + out_stride));
+  const int64_t lanes = tiles.size() * s.out_c;
+  if (moments != nullptr) moments->emplace(s.out_c, ceil_div(tiles.count(), block));
+  ThreadBuffers buffers(kPoints * (in_stride + out_stride) + PartMoments::floats(lanes));
   for_each_chunk(
       tiles.count(), block,
-      [&](int64_t, int64_t begin, int64_t end) {
+      [&](int64_t index, int64_t begin, int64_t end) {
         float* in = buffers.own();
         float* out = in + kPoints * in_stride;
+        PartMoments part(s.out_c, lanes, out + kPoints * out_stride);
         for (int64_t tile = begin; tile < end; tile += tiles.at_once(s.in_c))
           winograd::transform_input(tiles.patch(x, tile), s.in_c, in + (tile - begin) * in_row, in_stride);
         for (int64_t point = 0; point < kPoints; ++point)
@@ -102,7 +115,9 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
           const Square<float> to = tiles.outputs(y, tile);
           winograd::transform_output(s.kernel_h, out + (tile - begin) * out_row, out_stride, s.out_c, to,
                                      epilogue.from(0, to.data - y));
+          if (moments != nullptr) add_square(to, part);
         }
+        if (moments != nullptr) part.store(index, **moments);
       },
       1);
 }

@@ -96,8 +96,12 @@ void multiply_rows(const GemmProblem& problem, int64_t row, int64_t rows, PanelO
 template <typename PanelOf>
 void multiply_panels(const GemmProblem& problem, PanelOf panel_of) {
   const int64_t rows = std::max<int64_t>(kCachedFloats / std::clamp<int64_t>(problem.k, 1, kDepth), 1);
-  for (int64_t row = 0; row < problem.m; row += rows)
-    multiply_rows(problem, row, std::min(rows, problem.m - row), panel_of);
+  for (int64_t row = 0; row < problem.m; row += rows) {
+    const int64_t count = std::min(rows, problem.m - row);
+    multiply_rows(problem, row, count, panel_of);
+    if (problem.moments != nullptr)
+      problem.moments->add(problem.c + row * problem.c_stride, count, problem.n, problem.c_stride);
+  }
 }
 
 struct Panel {
@@ -146,7 +150,8 @@ void PackedMatrix::multiply(const GemmProblem& problem, int64_t column) const {
   });
 }
 
-void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed) {
+void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed,
+                   std::optional<ColumnMoments>* moments) {
   if (problem.m == 0 || problem.n == 0) return;
   // An epilogue and packed matrices go with whole sums.
   const bool splits_depth = packed == nullptr && problem.epilogue.is_empty();
@@ -156,6 +161,8 @@ void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed) {
   // With one tile along k the tiles go straight into C.
   Workspace<float> partial(k_tiles > 1 ? k_tiles * size : 0);
   float* parts = partial.data();
+  if (moments != nullptr) moments->emplace(problem.n, m_tiles);
+  ThreadBuffers lanes(moments != nullptr ? PartMoments::floats(tile.n) : 0);
   for_each_chunk(
       m_tiles * n_tiles * k_tiles, 1,
       [&](int64_t index, int64_t, int64_t) {
@@ -174,10 +181,13 @@ void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed) {
           part.c_stride = problem.n;
           part.beta = 0.0f;
         }
+        PartMoments gathered(part.n, part.n, lanes.own());
+        if (moments != nullptr) part.moments = &gathered;
         if (packed != nullptr)
           packed->multiply(part, j);
         else
           gemm_serial(part);
+        if (moments != nullptr) gathered.store(index / n_tiles, **moments, j);
       },
       1);
   if (k_tiles == 1) return;

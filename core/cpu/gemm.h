@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
+#include "core/cpu/column_moments.h"
 #include "core/cpu/gemm_kernel.h"
 #include "core/cpu/workspace.h"
 
@@ -31,6 +33,8 @@ struct GemmProblem {
   int64_t c_stride;
   float alpha = 1.0f, beta = 0.0f;
   EpilogueView epilogue = {};
+  // Of C, rows of it at a time while they are near, where not null.
+  PartMoments* moments = nullptr;
 };
 
 // op(B), k by n, arranged once for many products.
@@ -49,6 +53,8 @@ class PackedMatrix {
 // On the calling thread alone.
 void gemm_serial(const GemmProblem& problem);
 // In tiles that depend on (m, n, k) alone, over the threads. `packed`, where there is one, is the whole of B.
-void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed = nullptr);
+// `moments`, which only goes with a packed matrix, gets those of C.
+void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed = nullptr,
+                   std::optional<ColumnMoments>* moments = nullptr);
 
 }  // namespace espalier::cpu

