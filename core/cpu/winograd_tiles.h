@@ -22,10 +22,6 @@ inline int64_t whole(int64_t channels) {
 inline int64_t half_vector() {
   return panel_width() / 4;
 }
-// Whether two tiles' channels fit a vector.
-inline bool is_narrow(int64_t channels) {
-  return channels <= half_vector();
-}
 
 // Floats from a point of `tiles` transformed tiles to the next.
 inline int64_t stride_of(int64_t tiles, int64_t row) {

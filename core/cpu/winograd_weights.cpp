@@ -48,36 +48,38 @@ void pair_rows(float* panel, int64_t rows) {
 
 TransformedWeights::TransformedWeights(const Weights& weights)
     : in_c_(weights.in_c),
-      columns_(whole(weights.out_c)),
-      narrow_(is_narrow(weights.out_c)),
       panel_width_(panel_width()),
       panel_(in_c_ * panel_width_),
-      point_(ceil_div(columns_, panel_width_) * panel_ + kSkew),
+      panels_(ceil_div(weights.out_c, panel_width_)),
+      narrow_(weights.out_c - (panels_ - 1) * panel_width_ <= half_vector()),
+      columns_(narrow_ ? (panels_ - 1) * panel_width_ : whole(weights.out_c)),
+      point_(panels_ * panel_ + kSkew),
       floats_(kPoints * point_) {
-  for_each_chunk(ceil_div(columns_, panel_width_), 1,
-                 [&, to = floats_.data()](int64_t panel, int64_t, int64_t) {
-                   transform_weights(weights, panel, 0, in_c_, to + panel * panel_, point_);
-                 });
+  for_each_chunk(panels_, 1, [&, to = floats_.data()](int64_t panel, int64_t, int64_t) {
+    transform_weights(weights, panel, 0, in_c_, to + panel * panel_, point_);
+  });
   for (int64_t point = 0; narrow_ && point < kPoints; ++point)
-    pair_rows(floats_.data() + point * point_, in_c_);
+    pair_rows(floats_.data() + point * point_ + (panels_ - 1) * panel_, in_c_);
 }
 
 void TransformedWeights::multiply(int64_t point, int64_t tiles, const float* in, int64_t in_row, float* out,
                                   int64_t out_row) const {
-  const GemmBlock block{.m = tiles,
-                        .n = columns_,
-                        .k = in_c_,
-                        .a = in,
-                        .a_row = in_row,
-                        .b = floats_.data() + point * point_,
-                        .b_row = narrow_ ? panel_width_ / 2 : panel_width_,
-                        .b_panel = panel_,
-                        .c = out,
-                        .c_row = out_row};
-  if (narrow_)
-    multiply_narrow(block);
-  else
-    cpu::multiply(block);
+  GemmBlock block{.m = tiles,
+                  .n = columns_,
+                  .k = in_c_,
+                  .a = in,
+                  .a_row = in_row,
+                  .b = floats_.data() + point * point_,
+                  .b_row = panel_width_,
+                  .b_panel = panel_,
+                  .c = out,
+                  .c_row = out_row};
+  cpu::multiply(block);
+  if (!narrow_) return;
+  block.b += (panels_ - 1) * panel_;
+  block.b_row = panel_width_ / 2;
+  block.c += columns_;
+  multiply_narrow(block);
 }
 
 }  // namespace espalier::cpu::winograd

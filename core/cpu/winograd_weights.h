@@ -30,8 +30,8 @@ inline Weights weights_of(const ConvShape& shape, const Tensor& weight, bool tur
 void transform_weights(const Weights& weights, int64_t panel, int64_t begin, int64_t end, float* points,
                        int64_t point_stride);
 
-// All of a convolution's weights, transformed: for each point a packed in_c by out_c matrix, of two rows in a
-// vector where is_narrow(out_c).
+// All of a convolution's weights, transformed: for each point a packed in_c by out_c matrix, whose last panel
+// has two rows in a vector where it is narrow, of half a vector or less.
 class TransformedWeights {
  public:
   explicit TransformedWeights(const Weights& weights);
@@ -41,9 +41,10 @@ class TransformedWeights {
                 int64_t out_row) const;
 
  private:
-  int64_t in_c_, columns_;  // whole vectors
-  bool narrow_;
-  int64_t panel_width_, panel_, point_;
+  int64_t in_c_, panel_width_, panel_, panels_;
+  bool narrow_;      // the last panel
+  int64_t columns_;  // in whole vectors: all, or those before the narrow panel
+  int64_t point_;
   Workspace<float> floats_;
 };
 
