@@ -28,6 +28,16 @@ ESPALIER_VECTORISED void add_deviations(const float* x, int64_t rows, int64_t co
   }
 }
 
+ESPALIER_VECTORISED void join_part(const double* part_means, const double* part_squares, int64_t columns,
+                                   double rows_before, double share, double* means, double* squares) {
+#pragma omp simd
+  for (int64_t c = 0; c < columns; ++c) {
+    const double difference = part_means[c] - means[c];
+    means[c] += difference * share;
+    squares[c] += part_squares[c] + difference * difference * rows_before * share;
+  }
+}
+
 }  // namespace
 
 int64_t ColumnMoments::join(double* means, double* squares) const {
@@ -35,16 +45,12 @@ int64_t ColumnMoments::join(double* means, double* squares) const {
   std::fill_n(means, columns_, 0.0);
   std::fill_n(squares, columns_, 0.0);
   for (int64_t part = 0; part < parts_; ++part) {
-    if (rows_.data()[part] == 0) continue;
-    const double *mean = this->means(part), *square = mean + columns_;
-    const auto before = static_cast<double>(rows), count = static_cast<double>(rows_.data()[part]);
-    rows += rows_.data()[part];
-    const double share = count / (before + count);
-    for (int64_t c = 0; c < columns_; ++c) {
-      const double difference = mean[c] - means[c];
-      means[c] += difference * share;
-      squares[c] += square[c] + difference * difference * before * share;
-    }
+    const int64_t count = rows_.data()[part];
+    if (count == 0) continue;
+    const double* moments = moments_.data() + 2 * part * columns_;
+    join_part(moments, moments + columns_, columns_, static_cast<double>(rows),
+              static_cast<double>(count) / static_cast<double>(rows + count), means, squares);
+    rows += count;
   }
   return rows;
 }

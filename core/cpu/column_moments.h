@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include "core/cpu/workspace.h"
 
@@ -19,12 +20,14 @@ class ColumnMoments {
 
  private:
   friend class PartMoments;
-  const double* means(int64_t part) const { return moments_.data() + 2 * part * columns_; }
 
   int64_t columns_, parts_;
   Workspace<int64_t> rows_;    // of each part
   Workspace<double> moments_;  // of each part, the means and then the squares
 };
+
+// What an operation gathers of its output while that is near; where nobody wants it, it is asked with null.
+using OutputMoments = std::optional<ColumnMoments>;
 
 // The moments of one part, in one pass about its first row, which is as far from its mean as its values are
 // from one another: no digits are lost to a mean that is far from 0. Short rows side by side count as one row

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "core/backend.h"
 #include "core/cpu/column_moments.h"
@@ -43,9 +42,6 @@ struct ConvShape {
   int64_t batch, in_h, in_w, in_c, kernel_h, kernel_w, out_h, out_w, out_c;
   int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups, group_in, group_out;
 };
-
-// What a forward pass that can gathers of its outputs while they are near; null where nobody wants it.
-using OutputMoments = std::optional<ColumnMoments>;
 
 enum class ConvPass { forward, input_gradient, weight_gradient };
 

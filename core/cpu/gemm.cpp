@@ -150,8 +150,7 @@ void PackedMatrix::multiply(const GemmProblem& problem, int64_t column) const {
   });
 }
 
-void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed,
-                   std::optional<ColumnMoments>* moments) {
+void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed, OutputMoments* moments) {
   if (problem.m == 0 || problem.n == 0) return;
   // An epilogue and packed matrices go with whole sums.
   const bool splits_depth = packed == nullptr && problem.epilogue.is_empty();
@@ -162,7 +161,7 @@ void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed,
   Workspace<float> partial(k_tiles > 1 ? k_tiles * size : 0);
   float* parts = partial.data();
   if (moments != nullptr) moments->emplace(problem.n, m_tiles);
-  ThreadBuffers lanes(moments != nullptr ? PartMoments::floats(tile.n) : 0);
+  ThreadBuffers lanes(PartMoments::floats(tile.n));
   for_each_chunk(
       m_tiles * n_tiles * k_tiles, 1,
       [&](int64_t index, int64_t, int64_t) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "core/cpu/column_moments.h"
 #include "core/cpu/gemm_kernel.h"
@@ -55,6 +54,6 @@ void gemm_serial(const GemmProblem& problem);
 // In tiles that depend on (m, n, k) alone, over the threads. `packed`, where there is one, is the whole of B.
 // `moments`, which only goes with a packed matrix, gets those of C.
 void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed = nullptr,
-                   std::optional<ColumnMoments>* moments = nullptr);
+                   OutputMoments* moments = nullptr);
 
 }  // namespace espalier::cpu
