@@ -105,8 +105,8 @@ void CpuBackend::batch_norm(const Tensor& x, const Tensor& scale, const Tensor& 
   const int64_t size = x.numel(), width = layout.width;
   const float* from = x.data<float>();
   float* to = y.data<float>();
-  const auto moments = x.derived<ColumnMoments>(
-      kMoments, [&] { return moments_of(from, size, layout); });  // or a convolution's
+  // The convolution before may have gathered them.
+  const auto moments = x.derived<ColumnMoments>(kMoments, [&] { return moments_of(from, size, layout); });
   Workspace<double> joined(2 * layout.columns);
   const double *means = joined.data(), *squares = means + layout.columns;
   const auto rows = static_cast<double>(moments->join(joined.data(), joined.data() + layout.columns));

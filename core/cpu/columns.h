@@ -35,7 +35,4 @@ struct ColumnLanes {
   }
 };
 
-// Adds the matrix's `count` elements, which begin a row, to the lanes.
-void add_to_lanes(const float* x, int64_t count, int64_t width, float* lanes);
-
 }  // namespace espalier::cpu

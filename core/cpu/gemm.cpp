@@ -160,8 +160,11 @@ void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed, Outpu
   // With one tile along k the tiles go straight into C.
   Workspace<float> partial(k_tiles > 1 ? k_tiles * size : 0);
   float* parts = partial.data();
-  if (moments != nullptr) moments->emplace(problem.n, m_tiles);
-  ThreadBuffers lanes(PartMoments::floats(tile.n));
+  std::optional<ThreadBuffers> lanes;
+  if (moments != nullptr) {
+    moments->emplace(problem.n, m_tiles);
+    lanes.emplace(PartMoments::floats(tile.n));
+  }
   for_each_chunk(
       m_tiles * n_tiles * k_tiles, 1,
       [&](int64_t index, int64_t, int64_t) {
@@ -180,13 +183,13 @@ void gemm_parallel(const GemmProblem& problem, const PackedMatrix* packed, Outpu
           part.c_stride = problem.n;
           part.beta = 0.0f;
         }
-        PartMoments gathered(part.n, part.n, lanes.own());
-        if (moments != nullptr) part.moments = &gathered;
+        std::optional<PartMoments> gathered;
+        if (moments != nullptr) part.moments = &gathered.emplace(part.n, part.n, lanes->own());
         if (packed != nullptr)
           packed->multiply(part, j);
         else
           gemm_serial(part);
-        if (moments != nullptr) gathered.store(index / n_tiles, **moments, j);
+        if (moments != nullptr) gathered->store(index / n_tiles, **moments, j);
       },
       1);
   if (k_tiles == 1) return;

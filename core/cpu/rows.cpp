@@ -42,8 +42,7 @@ ESPALIER_VECTORISED double sum_chunk(const float* x, int64_t count) {
   return total;
 }
 
-}  // namespace
-
+// Adds the matrix's `count` elements, which begin a row, to the lanes.
 ESPALIER_VECTORISED void add_to_lanes(const float* x, int64_t count, int64_t width, float* lanes) {
   int64_t row = 0;
   for (; row + 4 * width <= count; row += 4 * width) {
@@ -57,6 +56,8 @@ ESPALIER_VECTORISED void add_to_lanes(const float* x, int64_t count, int64_t wid
     for (int64_t j = 0; j < length; ++j) lanes[j] += x[row + j];
   }
 }
+
+}  // namespace
 
 void CpuBackend::epilogue(const Tensor& z, const Epilogue& epilogue, Tensor& y) {
   if (y.numel() == 0) return;

@@ -1,6 +1,7 @@
 #include "layers/models.h"
 
 #include <cmath>
+#include <set>
 
 #include "core/ops.h"
 #include "layers/models/resnet_cifar.h"
@@ -123,8 +124,11 @@ std::map<std::string, Tensor> computed(Network& network, bool fuse) {
 }
 
 TEST_CASE("a network computes the same whether its layers are fused or not") {
-  for (const char* name : {"vgg11", "resnet20", "resnet20_b", "preresnet164", "densenet40", "mobilenet_v1",
-                           "mobilenet_v2", "lenet5", "conv2"}) {
+  // In deep networks rounding turns a ReLU over now and then, and the gradients of three images by that:
+  // together they are close, their elements need not be.
+  const std::set<std::string> turning = {"preresnet164", "mobilenet_v1", "mobilenet_v2"};
+  for (const std::string name : {"vgg11", "resnet20", "resnet20_b", "preresnet164", "densenet40",
+                                 "mobilenet_v1", "mobilenet_v2", "lenet5", "conv2"}) {
     INFO(name);
     Network fused = layers::make_model(name, {.image = {32, 32, 3}, .classes = 5, .width = 0.25});
     Network plain = Network::from_description(fused.description(), "test");
@@ -137,12 +141,10 @@ TEST_CASE("a network computes the same whether its layers are fused or not") {
               Variable(random_tensor(parameter->shape, 4, DType::float32, Device::cpu, 0.5, 0.3), true);
     }
     const auto expected = computed(plain, false);
-    // Rounding turns a ReLU over now and then, and the gradients of three images by that: together they are
-    // close, their elements need not be.
     double difference = 0, size = 0;
     for (const auto& [what, tensor] : computed(fused, true)) {
       INFO(what);
-      if (!what.starts_with("gradient of ")) {
+      if (!turning.contains(name) || !what.starts_with("gradient of ")) {
         check_close(tensor, expected.at(what), 2e-3);
         continue;
       }
