@@ -1,5 +1,6 @@
 #include "pruning/channel_selection.h"
 
+#include <fmt/format.h>
 #include <fnmatch.h>
 
 #include <algorithm>
@@ -124,8 +125,8 @@ std::vector<ChannelSelection::Contest> ChannelSelection::contests(const ChannelG
   return result;
 }
 
-Removal ChannelSelection::choose(const ChannelGraph& graph, const layers::Network& network,
-                                 const ChannelScores& scores, double progress) const {
+ChannelChoice ChannelSelection::choose(const ChannelGraph& graph, const layers::Network& network,
+                                       const ChannelScores& scores, double progress) const {
   const std::vector<Contest> all = contests(graph, network, scores);
   // As far as `part`, and the first `ahead` contests as far as `further`.
   const auto at = [&](double part, double further, size_t ahead) {
@@ -140,15 +141,18 @@ Removal ChannelSelection::choose(const ChannelGraph& graph, const layers::Networ
     }
     return graph.admissible(wishes, options_.multiple);
   };
-  if (options_.target == "channels") return at(progress, progress, 0);
+  if (options_.target == "channels") return {at(progress, progress, 0), ""};
   // The smallest part that reaches the target; shares above 1 take what the others leave.
   const double target = 1 - progress * options_.reduction;
-  const auto reaches = [&](const Removal& removal) {
-    return cost_(without_channels(network, removal)) <= target;
-  };
+  const auto left = [&](const Removal& removal) { return cost_(without_channels(network, removal)); };
+  const auto reaches = [&](const Removal& removal) { return left(removal) <= target; };
   double low = 0, high = 1;
   for (const Contest& contest : all)
     if (contest.share > 0) high = std::max(high, 1 / contest.share);
+  const Removal most = at(high, high, 0);
+  if (const double least = left(most); least > target)
+    return {most, fmt::format("no more than {:.1f} % of the {} can go, short of {:.1f} %", 100 * (1 - least),
+                              options_.target, 100 * (1 - target))};
   for (int i = 0; i < 16; ++i) {
     const double middle = (low + high) / 2;
     (reaches(at(middle, middle, 0)) ? high : low) = middle;
@@ -162,7 +166,7 @@ Removal ChannelSelection::choose(const ChannelGraph& graph, const layers::Networ
     else
       few = middle + 1;
   }
-  return at(low, high, many);
+  return {at(low, high, many), ""};
 }
 
 bool ChannelSelection::reached(const layers::Network& network) const {

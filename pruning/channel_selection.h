@@ -28,6 +28,11 @@ struct ChannelSelectionOptions {
 // Reads scope, target, reduction, layers, protect, residual, multiple of a stage's table.
 ChannelSelectionOptions read_channel_selection(const Config& config);
 
+struct ChannelChoice {
+  Removal removal;
+  std::string shortfall;  // in words, where all that may go does not meet the target; else empty
+};
+
 // Chooses what goes from scores, toward shares of what the network was when this was made; channels may have
 // been taken from it since.
 class ChannelSelection {
@@ -40,8 +45,8 @@ class ChannelSelection {
   // The lowest scores go first, until the part `progress` of the way to the target is made; where that cannot
   // be reached without emptying a group, as far as it goes. Of equal scores the earlier channel goes first.
   // What others imply goes with them.
-  Removal choose(const ChannelGraph& graph, const layers::Network& network, const ChannelScores& scores,
-                 double progress = 1) const;
+  ChannelChoice choose(const ChannelGraph& graph, const layers::Network& network, const ChannelScores& scores,
+                       double progress = 1) const;
   // Whether the target is reached.
   bool reached(const layers::Network& network) const;
   // The `count` candidates of the lowest scores among all that may go.

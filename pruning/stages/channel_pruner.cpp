@@ -49,10 +49,11 @@ ChannelScores ChannelPruner::scores(StageContext& context, const ChannelGraph& g
   return criterion(context.stage_seed())->scores(graph, context.model.network, samples);
 }
 
-ModelChange ChannelPruner::prune(StageContext& context, const Removal& removal,
+ModelChange ChannelPruner::prune(StageContext& context, const ChannelChoice& choice,
                                  const layers::Network& before) const {
-  if (removal.empty()) return {};
-  const ModelSurgery surgery = prune_channels(context.model, removal, shifts_);
+  if (!choice.shortfall.empty()) context.reporter.line(choice.shortfall);
+  if (choice.removal.empty()) return {};
+  const ModelSurgery surgery = prune_channels(context.model, choice.removal, shifts_);
   for (const FoldedConstant& folded : surgery.report.folded)
     if (folded.error > 0)
       context.reporter.line(

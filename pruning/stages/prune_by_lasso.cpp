@@ -53,12 +53,15 @@ class PruneByLassoStage final : public Stage {
 
  private:
   // By name of the group.
-  std::map<std::string, int> channels_to_keep(layers::Network& network) const {
+  std::map<std::string, int> channels_to_keep(StageContext& context) const {
+    layers::Network& network = context.model.network;
     const Reconstructible criterion;
     const ChannelSelection selection(network, criterion, selection_, Device::cpu);
     const ChannelGraph graph(network);
     std::map<std::string, int> gone, result;
-    for (const Candidate& candidate : selection.choose(graph, network, criterion.scores(graph, network, {})))
+    const ChannelChoice choice = selection.choose(graph, network, criterion.scores(graph, network, {}));
+    if (!choice.shortfall.empty()) context.reporter.line(choice.shortfall);
+    for (const Candidate& candidate : choice.removal)
       ++gone[graph.groups()[static_cast<size_t>(candidate.group)].name];
     for (const ChannelGroup& group : graph.groups())
       if (gone.contains(group.name) && can_be_reconstructed(network, group))
@@ -84,7 +87,7 @@ class PruneByLassoStage final : public Stage {
     layers::Network original =
         layers::Network::from_description(model.network.description(), "[prune_by_lasso]");
     original.load_state(model.network.state(), model.device(), "[prune_by_lasso]");
-    const std::map<std::string, int> keep = channels_to_keep(model.network);
+    const std::map<std::string, int> keep = channels_to_keep(context);
     std::vector<std::string> front_to_back;
     for (const ChannelGroup& group : by_first_producer(ChannelGraph(model.network)))
       if (keep.contains(group.name)) {

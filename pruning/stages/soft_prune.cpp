@@ -40,16 +40,16 @@ class SoftPruneStage final : public Stage {
     train(context, train_, {.before_epoch = [&](int64_t epoch) {
             Model& model = context.model;
             if (hold_) model.masks = held_before;
-            for (const auto& [name, mask] : filter_masks(model.network, graph, chosen(epoch))) {
+            for (const auto& [name, mask] : filter_masks(model.network, graph, chosen(epoch).removal)) {
               Tensor weight = model.network.parameter(name).variable.value();
               weight.backend().apply_mask(weight, mask);
               if (hold_) hold(model, name, mask);
             }
             return ModelChange{.constraints = hold_};
           }});
-    const Removal removal = chosen(train_.epochs);
+    const ChannelChoice choice = chosen(train_.epochs);
     context.model.masks = held_before;
-    pruner_.prune(context, removal, before);
+    pruner_.prune(context, choice, before);
     context.metrics["pruned"] = pruned_channels(before, context.model.network);
   }
 

@@ -31,6 +31,7 @@ ChannelScores random_scores(const ChannelGraph& graph, uint64_t seed) {
 
 struct Chosen {
   Network before, after;
+  std::string shortfall;
   const std::map<std::string, int> channels = counts(after);
 
   static std::map<std::string, int> counts(const Network& network) {
@@ -54,10 +55,10 @@ Chosen choose(Network network, const std::string& toml, const ChannelScores& sco
                                    Device::cpu);
   config.finish();
   const ChannelGraph graph(network);
-  const Removal removal =
+  const ChannelChoice choice =
       selection.choose(graph, network, scores.empty() ? random_scores(graph, 1) : scores, progress);
-  Network after = without_channels(network, removal);
-  return {std::move(network), std::move(after)};
+  Network after = without_channels(network, choice.removal);
+  return {std::move(network), std::move(after), choice.shortfall};
 }
 
 TEST_CASE("a share of channels goes from each group, the lowest scores first") {
@@ -66,7 +67,7 @@ TEST_CASE("a share of channels goes from each group, the lowest scores first") {
   const ChannelScores scores = random_scores(graph, 1);
   const ChannelSelection selection(network, *channel_criterion("l1").make({}), {.reduction = 0.25},
                                    Device::cpu);
-  const Removal removal = selection.choose(graph, network, scores);
+  const Removal removal = selection.choose(graph, network, scores).removal;
   for (size_t g = 0; g < graph.groups().size(); ++g) {
     const ChannelGroup& group = graph.groups()[g];
     if (!group.prunable) continue;
@@ -92,7 +93,7 @@ TEST_CASE("of equal scores the earlier channel goes first") {
     scores.emplace_back(group.prunable ? static_cast<size_t>(group.channels) : 0, 0.5f);
   const ChannelSelection selection(network, *channel_criterion("l1").make({}), {.reduction = 0.25},
                                    Device::cpu);
-  for (const Candidate& candidate : selection.choose(graph, network, scores))
+  for (const Candidate& candidate : selection.choose(graph, network, scores).removal)
     CHECK(candidate.channel < graph.groups()[static_cast<size_t>(candidate.group)].channels / 4);
 }
 
@@ -131,9 +132,10 @@ TEST_CASE("a second choice counts from what the network was at first") {
                                    Device::cpu);
   const ChannelGraph graph(network);
   const Network first =
-      without_channels(network, selection.choose(graph, network, random_scores(graph, 1), 0.5));
+      without_channels(network, selection.choose(graph, network, random_scores(graph, 1), 0.5).removal);
   const ChannelGraph less(first);
-  const Network second = without_channels(first, selection.choose(less, first, random_scores(less, 2)));
+  const Network second =
+      without_channels(first, selection.choose(less, first, random_scores(less, 2)).removal);
   for (const auto& [name, channels] : Chosen::counts(second)) {
     INFO(name);
     if (ChannelGraph(network).groups()[static_cast<size_t>(graph.group(name))].prunable)
@@ -207,8 +209,11 @@ TEST_CASE("what stays is a multiple, and a target that empties a group is met as
     const auto before = Chosen::counts(eights.before).at(name);
     CHECK((channels % 8 == 0 || channels == before));
   }
+  CHECK(eights.shortfall.empty());
   const Chosen all = choose(small_resnet(), "target = \"flops\"\nreduction = 0.999");
   for (const auto& [name, channels] : all.channels) CHECK(channels >= 1);
+  CHECK(all.shortfall == fmt::format("no more than {:.1f} % of the flops can go, short of 99.9 %",
+                                     100 * (1 - all.flops_left())));
 }
 
 TEST_CASE("a target of latency ends, whatever the clock says") {

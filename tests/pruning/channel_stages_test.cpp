@@ -118,6 +118,21 @@ TEST_CASE("a one-shot prune without epochs takes the share of channels and train
   CHECK(run.metrics.at("pruned").at("parameter_reduction").get<double>() > 0.5);
 }
 
+TEST_CASE("a target that cannot be met is pruned towards, and the log says what is missing") {
+  const TemporaryFolder folder;
+  const auto run_with = [&](const std::string& target, const StageRow& row, const std::string& options) {
+    StageRun run(residual_model(), synthetic(50, 10), folder.path() / target);
+    run(stage(row.make, "target = \"" + target + "\"\nreduction = 0.999\n" + options));
+    CHECK(run.metrics.at("pruned").at("flops_reduction") > 0.5);
+    return std::ranges::count_if(run.lines, [&](const std::string& line) {
+      return line.starts_with("no more than ") &&
+             line.ends_with(" % of the " + target + " can go, short of 99.9 %");
+    });
+  };
+  CHECK(run_with("flops", pruning::kPruneChannelsStage, "") == 1);
+  CHECK(run_with("parameters", pruning::kSoftPruneStage, "epochs = 1\n" + kTrain) == 1);
+}
+
 TEST_CASE("rounds take channels little by little and the last trains what is left") {
   const TemporaryFolder folder;
   StageRun run(residual_model(), synthetic(100, 10), folder.path());
