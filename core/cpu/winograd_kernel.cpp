@@ -26,12 +26,12 @@ struct Input {  // Bᵀ
   static constexpr int kFrom = kPatch, kTo = kPatch;
   HWY_INLINE void operator()(const Vector* d, Vector* t) const {
     const Vector even = add_times(d[4], -4.0f, d[2]), odd = add_times(d[3], -4.0f, d[1]);
-    const Vector even2 = hn::Sub(d[4], d[2]), odd2 = times(2.0f, hn::Sub(d[3], d[1]));
+    const Vector even2 = hn::Sub(d[4], d[2]), odd2 = hn::Sub(d[3], d[1]);
     t[0] = add_times(add_times(d[4], -5.0f, d[2]), 4.0f, d[0]);
     t[1] = hn::Add(even, odd);
     t[2] = hn::Sub(even, odd);
-    t[3] = hn::Add(even2, odd2);
-    t[4] = hn::Sub(even2, odd2);
+    t[3] = add_times(even2, 2.0f, odd2);
+    t[4] = add_times(even2, -2.0f, odd2);
     t[5] = add_times(add_times(d[5], -5.0f, d[3]), 4.0f, d[1]);
   }
 };
@@ -126,19 +126,17 @@ HWY_INLINE void with_filter(int64_t filter, Body body) {
     body(std::integral_constant<int, 5>());
 }
 
-// The transform along both axes of the vectors at from + row * from_row + column * from_column.
-template <typename Transform>
-HWY_NOINLINE void transform_square(const float* from, int64_t from_row, int64_t from_column, float* to,
-                                   int64_t to_row, int64_t to_column) {
-  const Floats d;
+// The transform along both axes of the vectors that take(row, column) gives; put(row, column, vector) has
+// what becomes of them, row by row.
+template <typename Transform, typename Take, typename Put>
+HWY_INLINE void transform_both(Take take, Put put) {
   constexpr Transform transform;
   Vector between[Transform::kTo][Transform::kFrom];
 #pragma GCC unroll 6
   for (int column = 0; column < Transform::kFrom; ++column) {
     Vector in[Transform::kFrom], out[Transform::kTo];
 #pragma GCC unroll 6
-    for (int row = 0; row < Transform::kFrom; ++row)
-      in[row] = hn::LoadU(d, from + row * from_row + column * from_column);
+    for (int row = 0; row < Transform::kFrom; ++row) in[row] = take(row, column);
     transform(in, out);
 #pragma GCC unroll 6
     for (int row = 0; row < Transform::kTo; ++row) between[row][column] = out[row];
@@ -148,9 +146,20 @@ HWY_NOINLINE void transform_square(const float* from, int64_t from_row, int64_t 
     Vector out[Transform::kTo];
     transform(between[row], out);
 #pragma GCC unroll 6
-    for (int column = 0; column < Transform::kTo; ++column)
-      hn::StoreU(out[column], d, to + row * to_row + column * to_column);
+    for (int column = 0; column < Transform::kTo; ++column) put(row, column, out[column]);
   }
+}
+
+// Of the vectors at from + row * from_row + column * from_column.
+template <typename Transform>
+HWY_NOINLINE void transform_square(const float* from, int64_t from_row, int64_t from_column, float* to,
+                                   int64_t to_row, int64_t to_column) {
+  transform_both<Transform>(
+      [=](int row, int column) ESPALIER_INLINE_LAMBDA {
+        return hn::LoadU(Floats(), from + row * from_row + column * from_column);
+      },
+      [=](int row, int column, Vector v)
+          ESPALIER_INLINE_LAMBDA { hn::StoreU(v, Floats(), to + row * to_row + column * to_column); });
 }
 
 // Vectors of a square of up to six by six, side by side.
@@ -161,49 +170,49 @@ struct Staged {
   HWY_ALIGN float values[kPatch * kRow];
 };
 
-// body(whether the vector is only a part, as a type).
+// body(condition, as a type).
 template <typename Body>
-HWY_INLINE void with_part(bool is_part, Body body) {
-  if (is_part)
+HWY_INLINE void with_choice(bool condition, Body body) {
+  if (condition)
     body(std::true_type());
   else
     body(std::false_type());
 }
 
+// Of a vector of channels of the pixels, or of its first lanes, or of twins.
+template <typename Transform, bool kPart, bool kTwins>
+HWY_NOINLINE void transform_pixels_at(const Square<const float>& square, int64_t channel, int64_t lanes,
+                                      float* points, int64_t point_stride) {
+  const auto [corner, row_stride, column_stride, row_begin, row_end, column_begin, column_end, end, twin] =
+      square;
+  const float* const data = corner + channel;
+  float* const to = points + channel;
+  transform_both<Transform>(
+      [=](int row, int column) ESPALIER_INLINE_LAMBDA {
+        if (row < row_begin || row >= row_end || column < column_begin || column >= column_end)
+          return hn::Zero(Floats());
+        return load<kPart, kTwins>(data + row * row_stride + column * column_stride, lanes, twin);
+      },
+      [=](int row, int column, Vector v) ESPALIER_INLINE_LAMBDA {
+        hn::StoreU(v, Floats(), to + (row * Transform::kTo + column) * point_stride);
+      });
+}
+
 template <typename Transform>
 HWY_INLINE void transform_pixels(const Square<const float>& square, int64_t channels, float* points,
                                  int64_t point_stride) {
-  constexpr int kFrom = Transform::kFrom, kTo = Transform::kTo;
   const int64_t width = vector_width();
-  const bool inside = square.row_begin == 0 && square.row_end == kFrom && square.column_begin == 0 &&
-                      square.column_end == kFrom;
   // In the image a vector may begin in a pixel and end in the next.
   const float* last =
       square.data + (square.row_end - 1) * square.row_stride + (square.column_end - 1) * square.column_stride;
   const bool twins = square.twin != 0;
   const int64_t reach = twins ? square.twin + width / 2 : width;
-  Staged staged;
-  if (!inside) std::fill_n(staged.values, kPatch * Staged::kRow, 0.0f);
-  for (int64_t c = 0; c < channels; c += width) {
-    const bool fits = last + c + reach <= square.end;
-    if (inside && fits && !twins) {
-      transform_square<Transform>(square.data + c, square.row_stride, square.column_stride, points + c,
-                                  kTo * point_stride, point_stride);
-      continue;
-    }
-    const int64_t lanes = std::min(width, channels - c);
-    with_part(!fits, [&](auto part) ESPALIER_INLINE_LAMBDA {
-      for (int64_t row = square.row_begin; row < square.row_end; ++row)
-        for (int64_t column = square.column_begin; column < square.column_end; ++column) {
-          const float* from = square.data + row * square.row_stride + column * square.column_stride + c;
-          hn::Store(twins ? load_twins<decltype(part)::value>(from, square.twin, lanes)
-                          : load<decltype(part)::value>(from, lanes),
-                    Floats(), staged.at(row, column));
-        }
+  for (int64_t c = 0; c < channels; c += width)
+    with_choice(last + c + reach > square.end, [&](auto part) ESPALIER_INLINE_LAMBDA {
+      const auto transform =
+          twins ? transform_pixels_at<Transform, part, true> : transform_pixels_at<Transform, part, false>;
+      transform(square, c, std::min(width, channels - c), points, point_stride);
     });
-    transform_square<Transform>(staged.values, Staged::kRow, Staged::kColumn, points + c, kTo * point_stride,
-                                point_stride);
-  }
 }
 
 void transform_input(const Square<const float>& patch, int64_t channels, float* points,
@@ -240,54 +249,53 @@ void add_patch(const float* points, int64_t point_stride, int64_t channels, floa
   }
 }
 
-// The staged outputs' channels from `channel` on, with the epilogue. A part of a vector is written whole
-// where pixels of the square's row follow, whose channels are written after it, and y's end is not reached.
-template <bool kPart, bool kTwins = false>
-HWY_INLINE void write_outputs(Staged& outputs, int64_t channel, int64_t lanes, const Square<float>& y,
-                              const EpilogueView& epilogue) {
+// The outputs' channels from `channel` on, a vector or its first lanes or those of twins, with the epilogue
+// unless kPlain. A part of a vector is written whole where pixels of the square's row follow, whose channels
+// are written after it, and y's end lies behind the square.
+template <int kOutputs, bool kWhole, bool kPlain, bool kPart, bool kTwins>
+HWY_NOINLINE void transform_outputs_at(const float* points, int64_t point_stride, int64_t channel,
+                                       int64_t lanes, const Square<float>& y, const EpilogueView& epilogue) {
   const ColumnEpilogue<kPart, kTwins> finish(epilogue, channel, lanes, y.twin);
   const int64_t reach = channel + (kTwins ? vector_width() / 2 : vector_width());
-  for (int64_t row = 0; row < y.row_end; ++row)
-    for (int64_t column = 0; column < y.column_end; ++column) {
-      const int64_t pixel = row * y.row_stride + column * y.column_stride, place = pixel + channel;
-      const Vector z = hn::Load(Floats(), outputs.at(row, column));
-      const bool fits =
-          (y.column_end - column) * y.column_stride >= reach && y.data + y.twin + pixel + reach <= y.end;
-      if (kPart && !fits)
-        store<kPart, kTwins>(finish(z, place), y.data + place, lanes, y.twin);
-      else
-        store<false, kTwins>(finish.template of<false>(z, place), y.data + place, lanes, y.twin);
-    }
+  const int64_t row_stride = y.row_stride, column_stride = y.column_stride, twin = y.twin;
+  const int64_t rows = kWhole ? kOutputs : y.row_end, columns = kWhole ? kOutputs : y.column_end;
+  float* const data = y.data;
+  const int64_t room = data + twin + reach <= y.end ? columns * column_stride : 0;
+  transform_both<Output<kOutputs>>(
+      [=](int row, int column) ESPALIER_INLINE_LAMBDA {
+        return hn::LoadU(Floats(), points + channel + (row * kPatch + column) * point_stride);
+      },
+      [=](int row, int column, Vector z) ESPALIER_INLINE_LAMBDA {
+        if (row >= rows || column >= columns) return;
+        const int64_t place = row * row_stride + column * column_stride + channel;
+        if (kPart && room - column * column_stride < reach)
+          store<kPart, kTwins>(kPlain ? z : finish(z, place), data + place, lanes, twin);
+        else
+          store<false, kTwins>(kPlain ? z : finish.template of<false>(z, place), data + place, lanes, twin);
+      });
 }
 
 template <int kOutputs>
 HWY_INLINE void transform_outputs(const float* points, int64_t point_stride, int64_t channels,
                                   const Square<float>& y, const EpilogueView& epilogue) {
   const int64_t width = vector_width(), ragged = channels % width;
-  const bool plain = epilogue.is_empty() && y.row_end == kOutputs && y.column_end == kOutputs;
-  Staged outputs;
-  const auto transform = [&](int64_t c, float* to, int64_t to_row, int64_t to_column) {
-    transform_square<Output<kOutputs>>(points + c, kPatch * point_stride, point_stride, to, to_row,
-                                       to_column);
-  };
-  if (y.twin != 0) {
-    transform(0, outputs.values, Staged::kRow, Staged::kColumn);
-    write_outputs<true, true>(outputs, 0, channels, y, epilogue);
-    return;
-  }
-  // The part of a vector comes first, since it spills into channels of the next pixel.
-  if (ragged > 0) {
-    transform(channels - ragged, outputs.values, Staged::kRow, Staged::kColumn);
-    write_outputs<true>(outputs, channels - ragged, ragged, y, epilogue);
-  }
-  for (int64_t c = 0; c + width <= channels; c += width) {
-    if (plain) {
-      transform(c, y.data + c, y.row_stride, y.column_stride);
-    } else {
-      transform(c, outputs.values, Staged::kRow, Staged::kColumn);
-      write_outputs<false>(outputs, c, width, y, epilogue);
-    }
-  }
+  const bool is_whole = y.row_end == kOutputs && y.column_end == kOutputs;
+  with_choice(is_whole, [&](auto whole) ESPALIER_INLINE_LAMBDA {
+    with_choice(epilogue.is_empty(), [&](auto plain) ESPALIER_INLINE_LAMBDA {
+      if (y.twin != 0) {
+        transform_outputs_at<kOutputs, whole, plain, true, true>(points, point_stride, 0, channels, y,
+                                                                 epilogue);
+        return;
+      }
+      // The part of a vector comes first, since it spills into channels of the next pixel.
+      if (ragged > 0)
+        transform_outputs_at<kOutputs, whole, plain, true, false>(points, point_stride, channels - ragged,
+                                                                  ragged, y, epilogue);
+      for (int64_t c = 0; c + width <= channels; c += width)
+        transform_outputs_at<kOutputs, whole, plain, false, false>(points, point_stride, c, width, y,
+                                                                   epilogue);
+    });
+  });
 }
 
 void transform_output(int64_t filter, const float* points, int64_t point_stride, int64_t channels,
@@ -306,7 +314,7 @@ HWY_INLINE void transform_filters(const float* taps, int64_t tap_stride, bool tu
   Staged staged;
   for (int64_t j = 0; j < count; j += vector_width()) {
     const int64_t lanes = std::min(vector_width(), count - j);
-    with_part(lanes < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
+    with_choice(lanes < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
       for (int tap = 0; tap < kFilter * kFilter; ++tap)
         hn::Store(load<decltype(part)::value>(first + tap * stride + j, lanes), Floats(),
                   staged.at(tap / kFilter, tap % kFilter));
@@ -331,7 +339,7 @@ HWY_INLINE void transform_filter_gradients(const float* points, int64_t point_st
     const int64_t lanes = std::min(vector_width(), count - j);
     transform_square<Output<kFilter>>(points + j, kPatch * point_stride, point_stride, staged.values,
                                       Staged::kRow, Staged::kColumn);
-    with_part(lanes < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
+    with_choice(lanes < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
       for (int tap = 0; tap < kFilter * kFilter; ++tap)
         store<decltype(part)::value>(hn::Load(Floats(), staged.at(tap / kFilter, tap % kFilter)),
                                      taps + tap * tap_stride + j, lanes);
