@@ -24,23 +24,52 @@ constexpr int kRows[] = {12, 6};
 
 // A column of `rows` vectors of sums, `stride` floats apart, on its way to c: see GemmBlock.
 template <bool kPart>
-HWY_INLINE void write_sums(const float* sums, int64_t stride, int64_t rows, const GemmBlock& g, int64_t row,
-                           int64_t column, int64_t lanes) {
+HWY_INLINE void write_column(const float* sums, int64_t stride, int64_t rows, const GemmBlock& g, int64_t row,
+                             int64_t column, int64_t lanes) {
   const Floats d;
   const ColumnEpilogue<kPart> finish(g.epilogue, column, lanes);
   const Vector alpha = hn::Set(d, g.alpha), beta = hn::Set(d, g.beta);
-  for (int64_t i = 0; i < rows; ++i) {
-    const int64_t place = (row + i) * g.c_row + column;
-    Vector z = hn::Mul(hn::Load(d, sums + i * stride), alpha);
-    if (g.beta != 0.0f) z = hn::MulAdd(beta, load<kPart>(g.c + place, lanes), z);
-    store<kPart>(finish(z, place), g.c + place, lanes);
+  const bool adds = g.beta != 0.0f;
+  float* const c = g.c;
+  int64_t place = row * g.c_row + column;
+  for (const int64_t c_row = g.c_row; rows > 0; --rows, sums += stride, place += c_row) {
+    Vector z = hn::Mul(hn::Load(d, sums), alpha);
+    if (adds) z = hn::MulAdd(beta, load<kPart>(c + place, lanes), z);
+    store<kPart>(finish(z, place), c + place, lanes);
   }
 }
 
-// Pointers to rows of A: one for every three, and the distance of one and of two rows from it. With a
+// Likewise `vectors` columns side by side, of which the last counts `lanes` lanes.
+HWY_NOINLINE void write_sums(const float* sums, int64_t rows, int64_t vectors, const GemmBlock& g,
+                             int64_t row, int64_t column, int64_t lanes) {
+  const int64_t width = vector_width();
+  for (int64_t v = 0; v < vectors; ++v, sums += width, column += width) {
+    if (v + 1 == vectors && lanes < width)
+      write_column<true>(sums, vectors * width, rows, g, row, column, lanes);
+    else
+      write_column<false>(sums, vectors * width, rows, g, row, column, width);
+  }
+}
+
+constexpr int kWidth = static_cast<int>(hn::MaxLanes(Floats()));
+
+// Where the rows of A are that lie kDistance floats apart: it is part of the instructions then. One in a
+// register splits a product in two on its way through the processor.
+template <int kTileRows, int kDistance>
+class RowsOfA {
+ public:
+  HWY_INLINE RowsOfA(const float* first, int64_t) : at_(first) {}
+  HWY_INLINE const float* at(int row) const { return at_ + row * kDistance; }
+  HWY_INLINE void advance(int64_t depth) { at_ += depth; }
+
+ private:
+  const float* at_;
+};
+
+// Any distance: a pointer for every three rows, and the distance of one and of two rows from it. With a
 // distance for each row the registers would not do, and their loads would take turns with A's.
 template <int kTileRows>
-class RowsOfA {
+class RowsOfA<kTileRows, 0> {
  public:
   HWY_INLINE RowsOfA(const float* first, int64_t stride) : stride_(stride) {
 #pragma GCC unroll 8
@@ -63,11 +92,11 @@ class RowsOfA {
   const float* at_[kPointers];
 };
 
-// The tile of C at (row, column) with kTileRows rows and kVectors vectors, of which the last counts `lanes`
-// lanes.
-template <int kTileRows, int kVectors>
-HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, int64_t column, const float* HWY_RESTRICT b,
-                                int64_t lanes) {
+// A tile of A B from `row` on, with kTileRows rows and kVectors vectors: to or, where `adds`, onto rows that
+// lie to_row floats apart.
+template <int kTileRows, int kVectors, int kDistance>
+HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, const float* HWY_RESTRICT b, float* to,
+                                int64_t to_row, bool adds) {
   const Floats d;
   const int64_t width = vector_width();
   Vector sums[kTileRows][kVectors];
@@ -78,7 +107,7 @@ HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, int64_t column,
 
   const int64_t a_row = g.a_row, a_depth = g.a_depth, b_row = g.b_row;
   for (int64_t segment = 0; segment < g.segments; ++segment) {
-    RowsOfA<kTileRows> a(g.a + row * a_row + segment * g.a_segment, a_row);
+    RowsOfA<kTileRows, kDistance> a(g.a + row * a_row + segment * g.a_segment, a_row);
     const float* HWY_RESTRICT b_at = b + segment * g.b_segment;
     for (int64_t k = 0; k < g.k; ++k) {
       Vector loaded[kVectors];
@@ -95,45 +124,33 @@ HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, int64_t column,
     }
   }
 
-  float* c = g.c + row * g.c_row + column;
-  const bool plain = g.alpha == 1.0f && g.epilogue.is_empty() && lanes == width;
-  if (plain && g.beta == 1.0f) {
 #pragma GCC unroll 16
-    for (int i = 0; i < kTileRows; ++i)
+  for (int i = 0; i < kTileRows; ++i, to += to_row)
 #pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) {
-        float* to = c + i * g.c_row + v * width;
-        hn::StoreU(hn::Add(sums[i][v], hn::LoadU(d, to)), d, to);
-      }
-    return;
-  }
-  const bool direct = plain && g.beta == 0.0f;
-  constexpr auto kWidth = static_cast<int64_t>(hn::MaxLanes(d));
-  HWY_ALIGN float staged[kTileRows * kVectors * kWidth];
-  float* to = direct ? c : staged;
-  const int64_t to_row = direct ? g.c_row : kVectors * width;
-#pragma GCC unroll 16
-  for (int i = 0; i < kTileRows; ++i)
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[i][v], d, to + i * to_row + v * width);
-  if (direct) return;
-  for (int v = 0; v < kVectors; ++v) {
-    if (v + 1 == kVectors && lanes < width)
-      write_sums<true>(staged + v * width, to_row, kTileRows, g, row, column + v * width, lanes);
-    else
-      write_sums<false>(staged + v * width, to_row, kTileRows, g, row, column + v * width, width);
-  }
+    for (int v = 0; v < kVectors; ++v) {
+      float* place = to + v * width;
+      hn::StoreU(adds ? hn::Add(sums[i][v], hn::LoadU(d, place)) : sums[i][v], d, place);
+    }
 }
 
-using Tile = void (*)(const GemmBlock&, int64_t row, int64_t column, const float* b, int64_t lanes);
+using Tile = void (*)(const GemmBlock&, int64_t row, const float* b, float* to, int64_t to_row, bool adds);
 
 // multiply_tile by its number of rows, from 1.
-template <int kVectors, size_t... kIndices>
+template <int kVectors, int kDistance, size_t... kIndices>
 constexpr std::array<Tile, sizeof...(kIndices)> tiles(std::index_sequence<kIndices...>) {
-  return {multiply_tile<static_cast<int>(kIndices) + 1, kVectors>...};
+  return {multiply_tile<static_cast<int>(kIndices) + 1, kVectors, kDistance>...};
 }
-constexpr auto kOneVector = tiles<1>(std::make_index_sequence<kRows[0]>());
-constexpr auto kTwoVectors = tiles<2>(std::make_index_sequence<kRows[1]>());
+template <int kVectors, int kDistance>
+constexpr auto kTiles = tiles<kVectors, kDistance>(std::make_index_sequence<kRows[kVectors - 1]>());
+
+// For one vector of columns each element of A is a factor straight from memory.
+HWY_INLINE const Tile* one_vector_tiles(int64_t a_row) {
+  if (a_row == 1) return kTiles<1, 1>.data();
+  if (a_row == kWidth / 2) return kTiles<1, kWidth / 2>.data();
+  if (a_row == kWidth) return kTiles<1, kWidth>.data();
+  if (a_row == 2 * kWidth) return kTiles<1, 2 * kWidth>.data();
+  return kTiles<1, 0>.data();
+}
 
 int64_t panel_width() {
   return 2 * vector_width();
@@ -157,9 +174,22 @@ HWY_INLINE void multiply_panel(const GemmBlock& block, int64_t row, int64_t rows
                                const float* b) {
   const int64_t width = vector_width(), left = std::min(block.n - column, panel_width());
   const bool wide = left > width;
-  for_each_tile(rows, kRows[wide ? 1 : 0], [&](int64_t at, size_t height) ESPALIER_INLINE_LAMBDA {
-    const Tile multiply_rows = wide ? kTwoVectors[height - 1] : kOneVector[height - 1];
-    multiply_rows(block, row + at, column, b, wide ? left - width : left);
+  const Tile* tiles = wide ? kTiles<2, 0>.data() : one_vector_tiles(block.a_row);
+  const int64_t most = kRows[wide ? 1 : 0], vectors = wide ? 2 : 1;
+  const bool direct = block.alpha == 1.0f && (block.beta == 0.0f || block.beta == 1.0f) &&
+                      block.epilogue.is_empty() && left == vectors * width;
+  if (direct) {
+    for_each_tile(rows, most, [&](int64_t at, size_t height) ESPALIER_INLINE_LAMBDA {
+      tiles[height - 1](block, row + at, b, block.c + (row + at) * block.c_row + column, block.c_row,
+                        block.beta == 1.0f);
+    });
+    return;
+  }
+  HWY_ALIGN float sums[kRows[0] * 2 * kWidth];
+  for_each_tile(rows, most, [&](int64_t at, size_t height) ESPALIER_INLINE_LAMBDA {
+    tiles[height - 1](block, row + at, b, sums, vectors * width, false);
+    write_sums(sums, static_cast<int64_t>(height), vectors, block, row + at, column,
+               left - (vectors - 1) * width);
   });
 }
 
@@ -188,7 +218,7 @@ HWY_NOINLINE void multiply_narrow_tile(const GemmBlock& g, int64_t row) {
 #pragma GCC unroll 16
   for (int i = 0; i < kTileRows; ++i) sums[i] = hn::Zero(d);
 
-  RowsOfA<kTileRows> a(g.a + row * g.a_row, g.a_row);
+  RowsOfA<kTileRows, 0> a(g.a + row * g.a_row, g.a_row);
   const float* HWY_RESTRICT b = g.b;
   const int64_t b_row = g.b_row;
   for (int64_t k = 0; k + 2 <= g.k; k += 2, b += b_row) {
