@@ -36,10 +36,10 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
   if (!is_tiled || s.stride_h != 1 || s.stride_w != 1 || s.dilation_h != 1 || s.dilation_w != 1 ||
       s.groups != 1)
     return false;
-  // Multiply-adds of vectors, or as long as that, measured with AVX-512: a product of tiles reaches three
-  // quarters of the speed of a row's; what the transforms of a vector of channels take, and more where its
-  // lanes are not all in use; a vector of weights that comes from far.
-  constexpr double kProduct = 1.33, kIn = 280, kOut = 330, kGradient = 240, kPart = 300, kWeight = 8;
+  // Multiply-adds of vectors, or as long as that, by which the faster path is chosen for most of 80 shapes in
+  // each pass, with AVX-512 and AVX2: a product of tiles reaches three quarters of the speed of a row's; what
+  // the transforms of a vector of channels take; a vector of weights that comes from far.
+  constexpr double kProduct = 1.33, kIn = 240, kOut = 260, kGradient = 290, kWeight = 8;
   const int64_t lanes = panel_width() / 2;
   const Tiles tiles(s, Transforms::twins);
   const auto vectors = [=](int64_t channels) { return static_cast<double>(ceil_div(channels, lanes)); };
@@ -51,10 +51,7 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
   const double matrix = static_cast<double>(s.in_c) * vectors(s.out_c);
   const double product = is_gradient ? static_cast<double>(s.out_c) * vectors(s.in_c)
                                      : static_cast<double>(s.in_c) * shared(s.out_c);
-  const auto is_part = [&](int64_t channels) { return channels % (lanes / tiles.at_once(channels)) != 0; };
-  const double parts = (is_part(s.in_c) ? shared(s.in_c) : 0) + (is_part(s.out_c) ? shared(s.out_c) : 0);
-  const double transforms = is_gradient ? kIn * shared(s.in_c) + kGradient * shared(s.out_c)
-                                        : kIn * shared(s.in_c) + kOut * shared(s.out_c) + kPart * parts;
+  const double transforms = kIn * shared(s.in_c) + (is_gradient ? kGradient : kOut) * shared(s.out_c);
   const double pixels = static_cast<double>(s.pixels());
   const auto taps = static_cast<double>(s.kernel_h * s.kernel_w);
   // Directly an input's gradient adds to its rows again and again, which takes as long as kAdd products.
