@@ -210,7 +210,7 @@ void multiply_narrow(const GemmBlock&) {}
 #else
 // kTileRows rows of C from `row` on. Sums of even and of odd k take turns in a vector, and are added in the
 // end.
-template <int kTileRows>
+template <int kTileRows, int kDistance>
 HWY_NOINLINE void multiply_narrow_tile(const GemmBlock& g, int64_t row) {
   const Floats d;
   const hn::Repartition<double, Floats> pairs;
@@ -218,9 +218,10 @@ HWY_NOINLINE void multiply_narrow_tile(const GemmBlock& g, int64_t row) {
 #pragma GCC unroll 16
   for (int i = 0; i < kTileRows; ++i) sums[i] = hn::Zero(d);
 
-  RowsOfA<kTileRows, 0> a(g.a + row * g.a_row, g.a_row);
+  RowsOfA<kTileRows, kDistance> a(g.a + row * g.a_row, g.a_row);
   const float* HWY_RESTRICT b = g.b;
   const int64_t b_row = g.b_row;
+#pragma GCC unroll 4
   for (int64_t k = 0; k + 2 <= g.k; k += 2, b += b_row) {
     const Vector loaded = hn::LoadU(d, b);
 #pragma GCC unroll 16
@@ -250,15 +251,19 @@ HWY_NOINLINE void multiply_narrow_tile(const GemmBlock& g, int64_t row) {
   }
 }
 
-template <size_t... kIndices>
+template <int kDistance, size_t... kIndices>
 constexpr auto narrow_tiles(std::index_sequence<kIndices...>) {
-  return std::array{multiply_narrow_tile<static_cast<int>(kIndices) + 1>...};
+  return std::array{multiply_narrow_tile<static_cast<int>(kIndices) + 1, kDistance>...};
 }
-constexpr auto kNarrow = narrow_tiles(std::make_index_sequence<kRows[0]>());
+template <int kDistance>
+constexpr auto kNarrow = narrow_tiles<kDistance>(std::make_index_sequence<kRows[0]>());
 
 void multiply_narrow(const GemmBlock& block) {
+  const auto* tiles = block.a_row == kWidth       ? kNarrow<kWidth>.data()
+                      : block.a_row == kWidth / 2 ? kNarrow<kWidth / 2>.data()
+                                                  : kNarrow<0>.data();
   for_each_tile(block.m, kRows[0],
-                [&](int64_t row, size_t height) ESPALIER_INLINE_LAMBDA { kNarrow[height - 1](block, row); });
+                [&](int64_t row, size_t height) ESPALIER_INLINE_LAMBDA { tiles[height - 1](block, row); });
 }
 
 // Four columns of four rows each, turned in registers.
