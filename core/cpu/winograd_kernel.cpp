@@ -150,25 +150,11 @@ HWY_INLINE void transform_both(Take take, Put put) {
   }
 }
 
-// Of the vectors at from + row * from_row + column * from_column.
-template <typename Transform>
-HWY_NOINLINE void transform_square(const float* from, int64_t from_row, int64_t from_column, float* to,
-                                   int64_t to_row, int64_t to_column) {
-  transform_both<Transform>(
-      [=](int row, int column) ESPALIER_INLINE_LAMBDA {
-        return hn::LoadU(Floats(), from + row * from_row + column * from_column);
-      },
-      [=](int row, int column, Vector v)
-          ESPALIER_INLINE_LAMBDA { hn::StoreU(v, Floats(), to + row * to_row + column * to_column); });
+// A point of a transformed tile.
+template <typename Float>
+HWY_INLINE Float* point_at(Float* points, int64_t point_stride, int row, int column) {
+  return points + (row * kPatch + column) * point_stride;
 }
-
-// Vectors of a square of up to six by six, side by side.
-constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(Floats()));
-struct Staged {
-  static constexpr int64_t kRow = kPatch * kLanes, kColumn = kLanes;
-  float* at(int64_t row, int64_t column) { return values + row * kRow + column * kColumn; }
-  HWY_ALIGN float values[kPatch * kRow];
-};
 
 // body(condition, as a type).
 template <typename Body>
@@ -193,9 +179,8 @@ HWY_NOINLINE void transform_pixels_at(const Square<const float>& square, int64_t
           return hn::Zero(Floats());
         return load<kPart, kTwins>(data + row * row_stride + column * column_stride, lanes, twin);
       },
-      [=](int row, int column, Vector v) ESPALIER_INLINE_LAMBDA {
-        hn::StoreU(v, Floats(), to + (row * Transform::kTo + column) * point_stride);
-      });
+      [=](int row, int column, Vector v)
+          ESPALIER_INLINE_LAMBDA { hn::StoreU(v, Floats(), point_at(to, point_stride, row, column)); });
 }
 
 template <typename Transform>
@@ -237,16 +222,14 @@ void spread_gradient(int64_t filter, const Square<const float>& gradients, int64
 void add_patch(const float* points, int64_t point_stride, int64_t channels, float* to, int64_t row_stride,
                int64_t column_stride) {
   const Floats d;
-  Staged patch;
-  for (int64_t c = 0; c < channels; c += vector_width()) {
-    transform_square<InputTransposed>(points + c, kPatch * point_stride, point_stride, patch.values,
-                                      Staged::kRow, Staged::kColumn);
-    for (int row = 0; row < kPatch; ++row)
-      for (int column = 0; column < kPatch; ++column) {
-        float* sum = to + row * row_stride + column * column_stride + c;
-        hn::StoreU(hn::Add(hn::LoadU(d, sum), hn::Load(d, patch.at(row, column))), d, sum);
-      }
-  }
+  for (int64_t c = 0; c < channels; c += vector_width())
+    transform_both<InputTransposed>(
+        [=](int row, int column)
+            ESPALIER_INLINE_LAMBDA { return hn::LoadU(d, point_at(points + c, point_stride, row, column)); },
+        [=](int row, int column, Vector v) ESPALIER_INLINE_LAMBDA {
+          float* sum = to + row * row_stride + column * column_stride + c;
+          hn::StoreU(hn::Add(hn::LoadU(d, sum), v), d, sum);
+        });
 }
 
 // The outputs' channels from `channel` on, a vector or its first lanes or those of twins, with the epilogue
@@ -263,7 +246,7 @@ HWY_NOINLINE void transform_outputs_at(const float* points, int64_t point_stride
   const int64_t room = data + twin + reach <= y.end ? columns * column_stride : 0;
   transform_both<Output<kOutputs>>(
       [=](int row, int column) ESPALIER_INLINE_LAMBDA {
-        return hn::LoadU(Floats(), points + channel + (row * kPatch + column) * point_stride);
+        return hn::LoadU(Floats(), point_at(points + channel, point_stride, row, column));
       },
       [=](int row, int column, Vector z) ESPALIER_INLINE_LAMBDA {
         if (row >= rows || column >= columns) return;
@@ -311,17 +294,16 @@ HWY_INLINE void transform_filters(const float* taps, int64_t tap_stride, bool tu
   // Backwards from the last tap is turned by half a circle.
   const float* first = turned ? taps + (kFilter * kFilter - 1) * tap_stride : taps;
   const int64_t stride = turned ? -tap_stride : tap_stride;
-  Staged staged;
-  for (int64_t j = 0; j < count; j += vector_width()) {
-    const int64_t lanes = std::min(vector_width(), count - j);
-    with_choice(lanes < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
-      for (int tap = 0; tap < kFilter * kFilter; ++tap)
-        hn::Store(load<decltype(part)::value>(first + tap * stride + j, lanes), Floats(),
-                  staged.at(tap / kFilter, tap % kFilter));
+  for (int64_t j = 0; j < count; j += vector_width())
+    with_choice(count - j < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
+      transform_both<Filter<kFilter>>(
+          [=](int row, int column) ESPALIER_INLINE_LAMBDA {
+            return load<part>(first + (row * kFilter + column) * stride + j, count - j);
+          },
+          [=](int row, int column, Vector v) ESPALIER_INLINE_LAMBDA {
+            hn::StoreU(v, Floats(), point_at(points + j, point_stride, row, column));
+          });
     });
-    transform_square<Filter<kFilter>>(staged.values, Staged::kRow, Staged::kColumn, points + j,
-                                      kPatch * point_stride, point_stride);
-  }
 }
 
 void transform_filter(int64_t filter, const float* taps, int64_t tap_stride, bool turned, int64_t count,
@@ -334,17 +316,16 @@ void transform_filter(int64_t filter, const float* taps, int64_t tap_stride, boo
 template <int kFilter>
 HWY_INLINE void transform_filter_gradients(const float* points, int64_t point_stride, int64_t count,
                                            float* taps, int64_t tap_stride) {
-  Staged staged;
-  for (int64_t j = 0; j < count; j += vector_width()) {
-    const int64_t lanes = std::min(vector_width(), count - j);
-    transform_square<Output<kFilter>>(points + j, kPatch * point_stride, point_stride, staged.values,
-                                      Staged::kRow, Staged::kColumn);
-    with_choice(lanes < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
-      for (int tap = 0; tap < kFilter * kFilter; ++tap)
-        store<decltype(part)::value>(hn::Load(Floats(), staged.at(tap / kFilter, tap % kFilter)),
-                                     taps + tap * tap_stride + j, lanes);
+  for (int64_t j = 0; j < count; j += vector_width())
+    with_choice(count - j < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
+      transform_both<Output<kFilter>>(
+          [=](int row, int column) ESPALIER_INLINE_LAMBDA {
+            return hn::LoadU(Floats(), point_at(points + j, point_stride, row, column));
+          },
+          [=](int row, int column, Vector v) ESPALIER_INLINE_LAMBDA {
+            store<part>(v, taps + (row * kFilter + column) * tap_stride + j, count - j);
+          });
     });
-  }
 }
 
 void transform_filter_gradient(int64_t filter, const float* points, int64_t point_stride, int64_t count,
