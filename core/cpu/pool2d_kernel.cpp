@@ -19,20 +19,6 @@ HWY_INLINE void for_each_pixel(const PoolWindow& window, Body body) {
       body(row * window.image_width + column);
 }
 
-// body(channel, lanes, whether that is a part of a vector, as a type) for vectors of channels. With kOverlap
-// the last one overlaps the one before it rather than be a part, if there is one.
-template <bool kOverlap, typename Body>
-HWY_INLINE void for_each_vector(int64_t channels, Body body) {
-  const int64_t width = vector_width();
-  int64_t c = 0;
-  for (; c + width <= channels; c += width) body(c, width, std::false_type());
-  if (c == channels) return;
-  if (kOverlap && channels > width)
-    body(channels - width, width, std::false_type());
-  else
-    body(c, channels - c, std::true_type());
-}
-
 // Winners travel as floats of their bits, which vectors load and store alike.
 template <typename Pixel>
 HWY_INLINE auto bits(Pixel* winners) {

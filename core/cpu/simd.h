@@ -16,6 +16,8 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
+#include <type_traits>
+
 #include "core/cpu/epilogue.h"
 
 // After a lambda's parameters: it takes the instruction set of its surroundings and becomes part of them.
@@ -91,6 +93,20 @@ HWY_INLINE void store(Vector v, float* to, int64_t lanes) {
     store_part(v, to, lanes);
   else
     hn::StoreU(v, Floats(), to);
+}
+
+// body(channel, lanes, whether that is a part of a vector, as a type) for vectors of channels. With kOverlap
+// the last one overlaps the one before it rather than be a part, if there is one.
+template <bool kOverlap, typename Body>
+HWY_INLINE void for_each_vector(int64_t channels, Body body) {
+  const int64_t width = vector_width();
+  int64_t c = 0;
+  for (; c + width <= channels; c += width) body(c, width, std::false_type());
+  if (c == channels) return;
+  if (kOverlap && channels > width)
+    body(channels - width, width, std::false_type());
+  else
+    body(c, channels - c, std::true_type());
 }
 
 // Twins are the halves of a vector, whose second lies `twin` floats behind the first in memory: both whole,

@@ -294,16 +294,15 @@ HWY_INLINE void transform_filters(const float* taps, int64_t tap_stride, bool tu
   // Backwards from the last tap is turned by half a circle.
   const float* first = turned ? taps + (kFilter * kFilter - 1) * tap_stride : taps;
   const int64_t stride = turned ? -tap_stride : tap_stride;
-  for (int64_t j = 0; j < count; j += vector_width())
-    with_choice(count - j < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
-      transform_both<Filter<kFilter>>(
-          [=](int row, int column) ESPALIER_INLINE_LAMBDA {
-            return load<part>(first + (row * kFilter + column) * stride + j, count - j);
-          },
-          [=](int row, int column, Vector v) ESPALIER_INLINE_LAMBDA {
-            hn::StoreU(v, Floats(), point_at(points + j, point_stride, row, column));
-          });
-    });
+  for_each_vector<false>(count, [&](int64_t j, int64_t lanes, auto part) ESPALIER_INLINE_LAMBDA {
+    transform_both<Filter<kFilter>>(
+        [=](int row, int column) ESPALIER_INLINE_LAMBDA {
+          return load<part>(first + (row * kFilter + column) * stride + j, lanes);
+        },
+        [=](int row, int column, Vector v) ESPALIER_INLINE_LAMBDA {
+          hn::StoreU(v, Floats(), point_at(points + j, point_stride, row, column));
+        });
+  });
 }
 
 void transform_filter(int64_t filter, const float* taps, int64_t tap_stride, bool turned, int64_t count,
@@ -316,16 +315,15 @@ void transform_filter(int64_t filter, const float* taps, int64_t tap_stride, boo
 template <int kFilter>
 HWY_INLINE void transform_filter_gradients(const float* points, int64_t point_stride, int64_t count,
                                            float* taps, int64_t tap_stride) {
-  for (int64_t j = 0; j < count; j += vector_width())
-    with_choice(count - j < vector_width(), [&](auto part) ESPALIER_INLINE_LAMBDA {
-      transform_both<Output<kFilter>>(
-          [=](int row, int column) ESPALIER_INLINE_LAMBDA {
-            return hn::LoadU(Floats(), point_at(points + j, point_stride, row, column));
-          },
-          [=](int row, int column, Vector v) ESPALIER_INLINE_LAMBDA {
-            store<part>(v, taps + (row * kFilter + column) * tap_stride + j, count - j);
-          });
-    });
+  for_each_vector<false>(count, [&](int64_t j, int64_t lanes, auto part) ESPALIER_INLINE_LAMBDA {
+    transform_both<Output<kFilter>>(
+        [=](int row, int column) ESPALIER_INLINE_LAMBDA {
+          return hn::LoadU(Floats(), point_at(points + j, point_stride, row, column));
+        },
+        [=](int row, int column, Vector v) ESPALIER_INLINE_LAMBDA {
+          store<part>(v, taps + (row * kFilter + column) * tap_stride + j, lanes);
+        });
+  });
 }
 
 void transform_filter_gradient(int64_t filter, const float* points, int64_t point_stride, int64_t count,

@@ -49,11 +49,10 @@ ChannelScores ChannelPruner::scores(StageContext& context, const ChannelGraph& g
   return criterion(context.stage_seed())->scores(graph, context.model.network, samples);
 }
 
-ModelChange ChannelPruner::prune(StageContext& context, const ChannelChoice& choice,
+ModelChange ChannelPruner::prune(StageContext& context, const Removal& removal,
                                  const layers::Network& before) const {
-  if (!choice.shortfall.empty()) context.reporter.line(choice.shortfall);
-  if (choice.removal.empty()) return {};
-  const ModelSurgery surgery = prune_channels(context.model, choice.removal, shifts_);
+  if (removal.empty()) return {};
+  const ModelSurgery surgery = prune_channels(context.model, removal, shifts_);
   for (const FoldedConstant& folded : surgery.report.folded)
     if (folded.error > 0)
       context.reporter.line(
@@ -67,6 +66,11 @@ ModelChange ChannelPruner::prune(StageContext& context, const ChannelChoice& cho
   return {.restrict_tensors = [r = surgery.restriction](const auto& tensors) { return r(tensors); },
           .restrict_optimizer_state =
               [r = surgery.restriction](const auto& state) { return r.optimizer_state(state); }};
+}
+
+Removal announced(const StageContext& context, ChannelChoice choice) {
+  if (!choice.shortfall.empty()) context.reporter.line(choice.shortfall);
+  return std::move(choice.removal);
 }
 
 nlohmann::json pruned_channels(const layers::Network& before, const layers::Network& after) {

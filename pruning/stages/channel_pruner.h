@@ -18,9 +18,8 @@ class ChannelPruner {
   ChannelSelection selection(const layers::Network& network, Device device) const;
   // Of the model as it is now. `draw` numbers the times that a stage asks: each sees images of its own.
   ChannelScores scores(StageContext& context, const ChannelGraph& graph, uint64_t draw) const;
-  // Takes the channels away; says so in the log, and what the target falls short of. `before` is the network
-  // that the stage began with.
-  ModelChange prune(StageContext& context, const ChannelChoice& choice, const layers::Network& before) const;
+  // Takes the channels away; says so in the log. `before` is the network that the stage began with.
+  ModelChange prune(StageContext& context, const Removal& removal, const layers::Network& before) const;
 
  private:
   std::unique_ptr<ChannelCriterion> criterion(uint64_t seed) const;
@@ -31,6 +30,9 @@ class ChannelPruner {
   int64_t samples_;
   Shifts shifts_;
 };
+
+// What the choice takes; the log says what the target falls short of.
+Removal announced(const StageContext& context, ChannelChoice choice);
 
 // What a stage adds to its row of the report: the channels left of each group that lost any, and the share of
 // the parameters and FLOPs of `before` that went.

@@ -59,9 +59,8 @@ class PruneByLassoStage final : public Stage {
     const ChannelSelection selection(network, criterion, selection_, Device::cpu);
     const ChannelGraph graph(network);
     std::map<std::string, int> gone, result;
-    const ChannelChoice choice = selection.choose(graph, network, criterion.scores(graph, network, {}));
-    if (!choice.shortfall.empty()) context.reporter.line(choice.shortfall);
-    for (const Candidate& candidate : choice.removal)
+    for (const Candidate& candidate :
+         announced(context, selection.choose(graph, network, criterion.scores(graph, network, {}))))
       ++gone[graph.groups()[static_cast<size_t>(candidate.group)].name];
     for (const ChannelGroup& group : graph.groups())
       if (gone.contains(group.name) && can_be_reconstructed(network, group))

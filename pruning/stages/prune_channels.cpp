@@ -31,7 +31,8 @@ class PruneChannelsStage final : public Stage {
       const ChannelGraph graph(network);
       const ChannelScores scores = pruner_.scores(context, graph, static_cast<uint64_t>(round));
       const double progress = static_cast<double>(round) / static_cast<double>(rounds_);
-      return pruner_.prune(context, selection.choose(graph, network, scores, progress), before);
+      return pruner_.prune(context, announced(context, selection.choose(graph, network, scores, progress)),
+                           before);
     };
     if (train_.epochs == 0)
       prune(1);

@@ -30,7 +30,7 @@ class PruneGreedilyStage final : public Stage {
             if (steps % every_ != 0 || selection.reached(network)) return ModelChange{};
             const ChannelGraph graph(network);
             const ChannelScores scores = pruner_.scores(context, graph, static_cast<uint64_t>(steps));
-            return pruner_.prune(context, {selection.lowest(graph, network, scores, at_once_), ""}, before);
+            return pruner_.prune(context, selection.lowest(graph, network, scores, at_once_), before);
           }});
     const bool reached = selection.reached(context.model.network);
     if (!reached)

@@ -47,9 +47,9 @@ class SoftPruneStage final : public Stage {
             }
             return ModelChange{.constraints = hold_};
           }});
-    const ChannelChoice choice = chosen(train_.epochs);
+    const Removal removal = announced(context, chosen(train_.epochs));
     context.model.masks = held_before;
-    pruner_.prune(context, choice, before);
+    pruner_.prune(context, removal, before);
     context.metrics["pruned"] = pruned_channels(before, context.model.network);
   }
 
