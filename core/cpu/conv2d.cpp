@@ -137,11 +137,11 @@ void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Te
     winograd_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
   } else if (pixelwise_fits(shape)) {
     pixelwise_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
-  } else if (direct_fits(shape)) {
+  } else if (direct_backward_data_pays(shape)) {
     direct_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
   } else if (shape.is_depthwise()) {
     depthwise_backward_data(shape, gradient, kernel, input_gradient, view_of(sum).residual);
-  } else if (shape.turns()) {
+  } else if (shape.turns() && !direct_fits(shape)) {
     Tensor turned({shape.in_c, shape.kernel_h, shape.kernel_w, shape.out_c}, DType::float32);
     turn_weights(shape, kernel, turned.data<float>());
     im2col_forward(shape.turned(), gradient, turned, input_gradient, view_of(sum));

@@ -75,6 +75,7 @@ void winograd_backward_weight_by_channels(const ConvShape& shape, const float* x
 // Products that read the images in place, a row of outputs at a time. REQUIRES: direct_fits(shape). `addend`,
 // of the shape of dx, may be null.
 bool direct_fits(const ConvShape& shape);
+bool direct_backward_data_pays(const ConvShape& shape);  // whether it fits and patches are no faster
 void direct_forward(const ConvShape& shape, const float* x, const Tensor& weight, float* y,
                     const EpilogueView& epilogue, OutputMoments* moments);
 void direct_backward_data(const ConvShape& shape, const float* dy, const Tensor& weight, float* dx,

@@ -59,6 +59,12 @@ bool direct_fits(const ConvShape& s) {
   return s.groups == 1 && !skips && (s.dilation_w == 1 || s.kernel_w == 1) && s.out_w >= kLeastWidth;
 }
 
+bool direct_backward_data_pays(const ConvShape& s) {
+  // Rows of so few floats wait for one another's sums for longer than the products take.
+  constexpr int64_t kFewFloats = 6;
+  return direct_fits(s) && (s.kernel_h == 1 || s.kernel_w * s.in_c > kFewFloats);
+}
+
 void direct_forward(const ConvShape& s, const float* x, const Tensor& weight, float* y,
                     const EpilogueView& epilogue, OutputMoments* moments) {
   const int64_t width = panel_width(), run = s.kernel_w * s.in_c, panel = s.depth() * width;
