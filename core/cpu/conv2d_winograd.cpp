@@ -15,6 +15,7 @@ using winograd::kSkew;
 using winograd::Square;
 using winograd::stride_of;
 using winograd::Tiles;
+using winograd::TransformedTiles;
 using winograd::TransformedWeights;
 using winograd::Transforms;
 using winograd::whole;
@@ -91,28 +92,37 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
   const int64_t fitting = std::max(ceil_div(tiles.count(), tiles.fitting()),
                                    std::min<int64_t>(8, ceil_div(tiles.count(), kLeastTiles)));
   const int64_t blocks = fitting > 2 ? ceil_div(fitting, 4) * 4 : fitting;
-  const int64_t block = tiles.unparted(ceil_div(tiles.count(), blocks));
+  const int64_t equal = ceil_div(tiles.count(), blocks);
   const int64_t in_row = tiles.row(s.in_c), out_row = tiles.row(s.out_c);
-  const int64_t in_stride = stride_of(block, in_row), out_stride = stride_of(block, out_row);
+  // Where all weights stay near, a few tiles go through transforms and products before the next, and stay
+  // nearer still.
+  constexpr int64_t kNearWeights = 80 << 10;
+  const bool in_groups = kPoints * s.in_c * out_row <= kNearWeights;
+  const int64_t block = in_groups ? ceil_div(equal, kBatchRows) * kBatchRows : tiles.unparted(equal);
+  const int64_t group = in_groups ? kBatchRows : block;
+  const bool in_place = in_row == out_row && out_row <= panel_width();
+  const int64_t in_point = stride_of(group, in_row), out_point = stride_of(group, out_row);
   const int64_t lanes = tiles.size() * s.out_c;
   if (moments != nullptr) moments->emplace(s.out_c, ceil_div(tiles.count(), block));
-  ThreadBuffers buffers(kPoints * (in_stride + out_stride) + PartMoments::floats(lanes));
+  ThreadBuffers buffers(kPoints * (in_point + (in_place ? 0 : out_point)) + PartMoments::floats(lanes));
   for_each_chunk(
       tiles.count(), block,
       [&](int64_t index, int64_t begin, int64_t end) {
-        float* in = buffers.own();
-        float* out = in + kPoints * in_stride;
-        PartMoments part(s.out_c, lanes, out + kPoints * out_stride);
-        for (int64_t tile = begin; tile < end; tile += tiles.at_once(s.in_c))
-          winograd::transform_input(tiles.patch(x, tile), s.in_c, in + (tile - begin) * in_row, in_stride);
-        for (int64_t point = 0; point < kPoints; ++point)
-          weights->multiply(point, end - begin, in + point * in_stride, in_row, out + point * out_stride,
-                            out_row);
-        for (int64_t tile = begin; tile < end; tile += tiles.at_once(s.out_c)) {
-          const Square<float> to = tiles.outputs(y, tile);
-          winograd::transform_output(s.kernel_h, out + (tile - begin) * out_row, out_stride, s.out_c, to,
-                                     epilogue.from(0, to.data - y));
-          if (moments != nullptr) add_square(to, part);
+        const TransformedTiles in{buffers.own(), in_row, in_point};
+        const TransformedTiles out{in_place ? in.data : in.data + kPoints * in_point, out_row, out_point};
+        PartMoments part(s.out_c, lanes, out.data + kPoints * out_point);
+        for (int64_t from = begin; from < end; from += group) {
+          const int64_t count = std::min(group, end - from);
+          tiles.for_each(from, from + count, s.in_c, [&](int64_t i, const Tiles::Place& at) {
+            winograd::transform_input(tiles.patch(x, at), s.in_c, in.data + i * in_row, in_point);
+          });
+          weights->multiply(count, in, out);
+          tiles.for_each(from, from + count, s.out_c, [&](int64_t i, const Tiles::Place& at) {
+            const Square<float> to = tiles.outputs(y, at);
+            winograd::transform_output(s.kernel_h, out.data + i * out_row, out_point, s.out_c, to,
+                                       epilogue.from(0, to.data - y));
+            if (moments != nullptr) add_square(to, part);
+          });
         }
         if (moments != nullptr) part.store(index, **moments);
       },
@@ -140,12 +150,14 @@ class GradientSums {
   // Transforms `count` tiles from `tile` on to places of `buffer` from `index` on.
   void transform(const float* x, const float* dy, int64_t tile, int64_t count, int64_t index,
                  float* buffer) const {
-    for (int64_t i = 0; i < count; i += tiles_.at_once(shape_.in_c))
-      winograd::transform_input(tiles_.patch(x, tile + i), shape_.in_c,
-                                inputs(buffer) + (index + i) * in_row_, in_);
-    for (int64_t i = 0; i < count; i += tiles_.at_once(shape_.out_c))
-      winograd::transform_gradient(shape_.kernel_h, tiles_.outputs(dy, tile + i), shape_.out_c,
+    tiles_.for_each(tile, tile + count, shape_.in_c, [=, this](int64_t i, const Tiles::Place& at) {
+      winograd::transform_input(tiles_.patch(x, at), shape_.in_c, inputs(buffer) + (index + i) * in_row_,
+                                in_);
+    });
+    tiles_.for_each(tile, tile + count, shape_.out_c, [=, this](int64_t i, const Tiles::Place& at) {
+      winograd::transform_gradient(shape_.kernel_h, tiles_.outputs(dy, at), shape_.out_c,
                                    buffer + (index + i) * out_row_, out_);
+    });
   }
   // sums += the products of `count` tiles at one point, or = where `first`.
   void add(int64_t point, int64_t count, float* buffer, bool first, float* sums) const {

@@ -65,8 +65,9 @@ void winograd_forward_by_channels(const ConvShape& s, const float* x, const Tens
   for_each_chunk(
       count, 4,
       [&, to = in.data()](int64_t, int64_t begin, int64_t end) {
-        for (int64_t tile = begin; tile < end; ++tile)
-          winograd::transform_input(tiles.patch(x, tile), s.in_c, to + tile * in_row, in_point);
+        tiles.for_each(begin, end, s.in_c, [&](int64_t i, const auto& at) {
+          winograd::transform_input(tiles.patch(x, at), s.in_c, to + (begin + i) * in_row, in_point);
+        });
       },
       1);
   for_each_chunk(
@@ -78,7 +79,8 @@ void winograd_forward_by_channels(const ConvShape& s, const float* x, const Tens
         for (int64_t k = 0; k < s.in_c; k += depth) {
           const int64_t last = std::min(k + depth, s.in_c);
           for (int64_t i = 0; i * panel_width() < end - begin; ++i)
-            transform_weights(weights, index * kOutPanels + i, k, last, matrices + i * panel, weight_point);
+            transform_weights(weights, index * kOutPanels + i, k, last, matrices + i * panel, weight_point,
+                              panel_width());
           for (int64_t point = 0; point < kPoints; ++point)
             multiply({.m = count,
                       .n = out_row,
@@ -92,13 +94,13 @@ void winograd_forward_by_channels(const ConvShape& s, const float* x, const Tens
                       .c_row = columns,
                       .beta = k == 0 ? 0.0f : 1.0f});
         }
-        for (int64_t tile = 0; tile < count; ++tile) {
-          winograd::Square<float> to = tiles.outputs(y, tile);
+        tiles.for_each(0, count, s.out_c, [&](int64_t tile, const auto& at) {
+          winograd::Square<float> to = tiles.outputs(y, at);
           to.data += begin;
           to.end = to.data;  // behind these channels others may be written already
           winograd::transform_output(s.kernel_h, sums + tile * columns, sum_point, end - begin, to,
                                      epilogue.from(begin, to.data - y));
-        }
+        });
       },
       1);
 }
@@ -111,13 +113,13 @@ void winograd_backward_weight_by_channels(const ConvShape& s, const float* x, co
   for_each_chunk(
       count, 4,
       [&](int64_t, int64_t begin, int64_t end) {
-        for (int64_t tile = begin; tile < end; ++tile) {
-          inputs.fill(tile, tiles.patch(x, tile), winograd::transform_input);
-          gradients.fill(tile, tiles.outputs(dy, tile),
+        tiles.for_each(begin, end, s.in_c, [&](int64_t i, const auto& at) {
+          inputs.fill(begin + i, tiles.patch(x, at), winograd::transform_input);
+          gradients.fill(begin + i, tiles.outputs(dy, at),
                          [&](const auto& square, int64_t channels, float* points, int64_t point_stride) {
                            winograd::transform_gradient(s.kernel_h, square, channels, points, point_stride);
                          });
-        }
+        });
       },
       1);
   const int64_t sum_point = width * width + kSkew;

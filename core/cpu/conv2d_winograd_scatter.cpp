@@ -82,18 +82,17 @@ void winograd_backward_data(const ConvShape& s, const float* dy, const Tensor& w
         const int64_t first = begin * per_image, last = end * per_image;
         for (int64_t tile = first; tile < last; tile += block) {
           const int64_t count = std::min(block, last - tile);
-          for (int64_t i = 0; i < count; ++i)
-            winograd::spread_gradient(s.kernel_h, tiles.outputs(dy, tile + i), s.out_c, out + i * out_row,
+          tiles.for_each(tile, tile + count, s.out_c, [&](int64_t i, const auto& at) {
+            winograd::spread_gradient(s.kernel_h, tiles.outputs(dy, at), s.out_c, out + i * out_row,
                                       out_point);
-          for (int64_t point = 0; point < kPoints; ++point)
-            weights->multiply(point, count, out + point * out_point, out_row, in + point * in_point, in_row);
-          for (int64_t i = 0; i < count; ++i) {
-            const auto [image, row, column] = tiles.place(tile + i);
-            winograd::add_patch(
-                in + i * in_row, in_point, in_row,
-                sums + (image - begin) * canvas.floats() + row * canvas.row() + column * canvas.pixel,
-                canvas.row(), canvas.pixel);
-          }
+          });
+          weights->multiply(count, {out, out_row, out_point}, {in, in_row, in_point});
+          tiles.for_each(tile, tile + count, s.in_c, [&](int64_t i, const auto& at) {
+            winograd::add_patch(in + i * in_row, in_point, in_row,
+                                sums + (at.image - begin) * canvas.floats() + at.row * canvas.row() +
+                                    at.column * canvas.pixel,
+                                canvas.row(), canvas.pixel);
+          });
         }
         for (int64_t n = begin; n < end; ++n) {
           const int64_t offset = n * s.in_h * s.in_w * s.in_c;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #undef HWY_TARGET_INCLUDE
@@ -53,84 +54,113 @@ HWY_NOINLINE void write_sums(const float* sums, int64_t rows, int64_t vectors, c
 
 constexpr int kWidth = static_cast<int>(hn::MaxLanes(Floats()));
 
-// Where the rows of A are that lie kDistance floats apart: it is part of the instructions then. One in a
+// Where kCount rows are that lie kDistance floats apart: it is part of the instructions then. One in a
 // register splits a product in two on its way through the processor.
-template <int kTileRows, int kDistance>
-class RowsOfA {
+template <typename Float, int kCount, int kDistance>
+class Rows {
  public:
-  HWY_INLINE RowsOfA(const float* first, int64_t) : at_(first) {}
-  HWY_INLINE const float* at(int row) const { return at_ + row * kDistance; }
-  HWY_INLINE void advance(int64_t depth) { at_ += depth; }
+  HWY_INLINE Rows(Float* first, int64_t) : at_(first) {}
+  HWY_INLINE Float* at(int row) const { return at_ + row * kDistance; }
+  HWY_INLINE void advance(int64_t floats) { at_ += floats; }
 
  private:
-  const float* at_;
+  Float* at_;
 };
 
 // Any distance: a pointer for every three rows, and the distance of one and of two rows from it. With a
 // distance for each row the registers would not do, and their loads would take turns with A's.
-template <int kTileRows>
-class RowsOfA<kTileRows, 0> {
+template <typename Float, int kCount>
+class Rows<Float, kCount, 0> {
  public:
-  HWY_INLINE RowsOfA(const float* first, int64_t stride) : stride_(stride) {
+  HWY_INLINE Rows(Float* first, int64_t stride) : stride_(stride) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPointers; ++p) {
       at_[p] = first + 3 * p * stride;
       asm("" : "+r"(at_[p]));  // or the compiler makes one pointer and many distances of them again
     }
   }
-  HWY_INLINE const float* at(int row) const {
+  HWY_INLINE Float* at(int row) const {
     return at_[row / 3] + row % 3 * stride_;
   }
-  HWY_INLINE void advance(int64_t depth) {
+  HWY_INLINE void advance(int64_t floats) {
 #pragma GCC unroll 8
-    for (int p = 0; p < kPointers; ++p) at_[p] += depth;
+    for (int p = 0; p < kPointers; ++p) at_[p] += floats;
   }
 
  private:
-  static constexpr int kPointers = (kTileRows + 2) / 3;
+  static constexpr int kPointers = (kCount + 2) / 3;
   int64_t stride_;
-  const float* at_[kPointers];
+  Float* at_[kPointers];
+};
+
+// A register tile of sums.
+template <int kTileRows, int kVectors>
+class TileSums {
+ public:
+  HWY_INLINE TileSums() {
+#pragma GCC unroll 16
+    for (int i = 0; i < kTileRows; ++i)
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) sums_[i][v] = hn::Zero(Floats());
+  }
+  // Adds the products of k columns of A, a_depth apart, and rows of B, b_row apart.
+  template <typename RowsOfA>
+  HWY_INLINE void add(RowsOfA a, int64_t a_depth, const float* HWY_RESTRICT b, int64_t b_row, int64_t k) {
+    const Floats d;
+    for (; k > 0; --k, b += b_row) {
+      Vector loaded[kVectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) loaded[v] = hn::LoadU(d, b + v * vector_width());
+#pragma GCC unroll 16
+      for (int i = 0; i < kTileRows; ++i) {
+        const Vector element = hn::Set(d, *a.at(i));
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v) sums_[i][v] = hn::MulAdd(element, loaded[v], sums_[i][v]);
+      }
+      a.advance(a_depth);
+    }
+  }
+  // Writes to or, where `adds`, adds onto rows of C.
+  template <typename RowsOfC>
+  HWY_INLINE void store(RowsOfC c, bool adds) const {
+    const Floats d;
+#pragma GCC unroll 16
+    for (int i = 0; i < kTileRows; ++i)
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) {
+        float* place = c.at(i) + v * vector_width();
+        hn::StoreU(adds ? hn::Add(sums_[i][v], hn::LoadU(d, place)) : sums_[i][v], d, place);
+      }
+  }
+
+ private:
+  Vector sums_[kTileRows][kVectors];
 };
 
 // A tile of A B from `row` on, with kTileRows rows and kVectors vectors: to or, where `adds`, onto rows that
 // lie to_row floats apart.
 template <int kTileRows, int kVectors, int kDistance>
-HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, const float* HWY_RESTRICT b, float* to,
-                                int64_t to_row, bool adds) {
-  const Floats d;
-  const int64_t width = vector_width();
-  Vector sums[kTileRows][kVectors];
-#pragma GCC unroll 16
-  for (int i = 0; i < kTileRows; ++i)
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::Zero(d);
+HWY_NOINLINE void multiply_tile(const GemmBlock& g, int64_t row, const float* b, float* to, int64_t to_row,
+                                bool adds) {
+  TileSums<kTileRows, kVectors> sums;
+  const float* a = g.a + row * g.a_row;
+  for (int64_t segment = 0; segment < g.segments; ++segment)
+    sums.add(Rows<const float, kTileRows, kDistance>(a + segment * g.a_segment, g.a_row), g.a_depth,
+             b + segment * g.b_segment, g.b_row, g.k);
+  sums.store(Rows<float, kTileRows, 0>(to, to_row), adds);
+}
 
-  const int64_t a_row = g.a_row, a_depth = g.a_depth, b_row = g.b_row;
-  for (int64_t segment = 0; segment < g.segments; ++segment) {
-    RowsOfA<kTileRows, kDistance> a(g.a + row * a_row + segment * g.a_segment, a_row);
-    const float* HWY_RESTRICT b_at = b + segment * g.b_segment;
-    for (int64_t k = 0; k < g.k; ++k) {
-      Vector loaded[kVectors];
-#pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) loaded[v] = hn::LoadU(d, b_at + v * width);
-#pragma GCC unroll 16
-      for (int i = 0; i < kTileRows; ++i) {
-        const Vector element = hn::Set(d, *a.at(i));
-#pragma GCC unroll 2
-        for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(element, loaded[v], sums[i][v]);
-      }
-      a.advance(a_depth);
-      b_at += b_row;
-    }
+// The same tile of each of a batch's products.
+template <int kTileRows, int kVectors, int kDistance>
+HWY_NOINLINE void multiply_tiles(const GemmBlock& g, const GemmBatch& batch, int64_t row) {
+  const int64_t a_row = g.a_row, b_row = g.b_row, c_row = g.c_row, k = g.k;
+  const float *a = g.a + row * a_row, *b = g.b;
+  float* c = g.c + row * c_row;
+  for (int64_t n = batch.count; n > 0; --n, a += batch.a, b += batch.b, c += batch.c) {
+    TileSums<kTileRows, kVectors> sums;
+    sums.add(Rows<const float, kTileRows, kDistance>(a, a_row), 1, b, b_row, k);
+    sums.store(Rows<float, kTileRows, 0>(c, c_row), false);
   }
-
-#pragma GCC unroll 16
-  for (int i = 0; i < kTileRows; ++i, to += to_row)
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      float* place = to + v * width;
-      hn::StoreU(adds ? hn::Add(sums[i][v], hn::LoadU(d, place)) : sums[i][v], d, place);
-    }
 }
 
 using Tile = void (*)(const GemmBlock&, int64_t row, const float* b, float* to, int64_t to_row, bool adds);
@@ -143,13 +173,18 @@ constexpr std::array<Tile, sizeof...(kIndices)> tiles(std::index_sequence<kIndic
 template <int kVectors, int kDistance>
 constexpr auto kTiles = tiles<kVectors, kDistance>(std::make_index_sequence<kRows[kVectors - 1]>());
 
-// For one vector of columns each element of A is a factor straight from memory.
+// make(a_row, as a type, or 0 for any): for one vector of columns each element of A is a factor straight from
+// memory.
+template <typename Make>
+HWY_INLINE auto with_distance(int64_t a_row, Make make) {
+  if (a_row == 1) return make(std::integral_constant<int, 1>());
+  if (a_row == kWidth / 2) return make(std::integral_constant<int, kWidth / 2>());
+  if (a_row == kWidth) return make(std::integral_constant<int, kWidth>());
+  if (a_row == 2 * kWidth) return make(std::integral_constant<int, 2 * kWidth>());
+  return make(std::integral_constant<int, 0>());
+}
 HWY_INLINE const Tile* one_vector_tiles(int64_t a_row) {
-  if (a_row == 1) return kTiles<1, 1>.data();
-  if (a_row == kWidth / 2) return kTiles<1, kWidth / 2>.data();
-  if (a_row == kWidth) return kTiles<1, kWidth>.data();
-  if (a_row == 2 * kWidth) return kTiles<1, 2 * kWidth>.data();
-  return kTiles<1, 0>.data();
+  return with_distance(a_row, [](auto distance) { return kTiles<1, distance>.data(); });
 }
 
 int64_t panel_width() {
@@ -205,50 +240,98 @@ void multiply(const GemmBlock& block) {
   }
 }
 
+// tile(block, batch, row) for each `rows` rows; those that are left are multiplied product by product.
+HWY_INLINE void for_each_batch_tile(GemmBlock block, const GemmBatch& batch, int64_t rows,
+                                    void (*tile)(const GemmBlock&, const GemmBatch&, int64_t row),
+                                    void (*multiply_rest)(const GemmBlock&)) {
+  const int64_t whole = block.m / rows * rows;
+  for (int64_t row = 0; row < whole; row += rows) tile(block, batch, row);
+  if (whole == block.m) return;
+  block.m -= whole;
+  block.a += whole * block.a_row;
+  block.c += whole * block.c_row;
+  for (int64_t n = 0; n < batch.count; ++n, block.a += batch.a, block.b += batch.b, block.c += batch.c)
+    multiply_rest(block);
+}
+
+void multiply_batch(const GemmBlock& block, const GemmBatch& batch) {
+  constexpr int kHigh = static_cast<int>(kBatchRows), kLow = std::min(kHigh, kRows[1]);
+  GemmBlock panel = block;
+  for (int64_t left = block.n; left > 0; left -= panel.n) {
+    panel.n = std::min(left, panel_width());
+    if (panel.n > vector_width()) {
+      for_each_batch_tile(panel, batch, kLow, multiply_tiles<kLow, 2, 0>, multiply);
+    } else {
+      const auto tile =
+          with_distance(block.a_row, [](auto distance) { return &multiply_tiles<kHigh, 1, distance>; });
+      for_each_batch_tile(panel, batch, kHigh, tile, multiply);
+    }
+    panel.b += block.b_panel;
+    panel.c += panel_width();
+  }
+}
+
 #if HWY_TARGET == HWY_SCALAR
 void multiply_narrow(const GemmBlock&) {}
+void multiply_narrow_batch(const GemmBlock&, const GemmBatch&) {}
 #else
-// kTileRows rows of C from `row` on. Sums of even and of odd k take turns in a vector, and are added in the
-// end.
-template <int kTileRows, int kDistance>
-HWY_NOINLINE void multiply_narrow_tile(const GemmBlock& g, int64_t row) {
+// kTileRows rows of C. Sums of even and of odd k take turns in a vector, and are added in the end.
+template <int kTileRows, typename RowsOfA>
+HWY_INLINE void multiply_narrow_rows(RowsOfA a, const float* HWY_RESTRICT b, int64_t b_row, int64_t k,
+                                     float* c, int64_t c_row) {
   const Floats d;
   const hn::Repartition<double, Floats> pairs;
   Vector sums[kTileRows];
 #pragma GCC unroll 16
   for (int i = 0; i < kTileRows; ++i) sums[i] = hn::Zero(d);
 
-  RowsOfA<kTileRows, kDistance> a(g.a + row * g.a_row, g.a_row);
-  const float* HWY_RESTRICT b = g.b;
-  const int64_t b_row = g.b_row;
 #pragma GCC unroll 4
-  for (int64_t k = 0; k + 2 <= g.k; k += 2, b += b_row) {
+  for (int64_t pair = 0; pair < k / 2; ++pair, b += b_row) {
     const Vector loaded = hn::LoadU(d, b);
 #pragma GCC unroll 16
     for (int i = 0; i < kTileRows; ++i) {
-      double pair;
-      std::memcpy(&pair, a.at(i), sizeof pair);
-      sums[i] = hn::MulAdd(hn::BitCast(d, hn::Set(pairs, pair)), loaded, sums[i]);
+      double elements;
+      std::memcpy(&elements, a.at(i), sizeof elements);
+      sums[i] = hn::MulAdd(hn::BitCast(d, hn::Set(pairs, elements)), loaded, sums[i]);
     }
     a.advance(2);
   }
-  if (g.k % 2 == 1) {
+  if (k % 2 == 1) {
     const Vector loaded = hn::LoadU(d, b);
 #pragma GCC unroll 16
     for (int i = 0; i < kTileRows; ++i) sums[i] = hn::MulAdd(hn::Set(d, *a.at(i)), loaded, sums[i]);
   }
 
-  float* c = g.c + row * g.c_row;
+  const bool together = c_row == kWidth / 2;
 #pragma GCC unroll 8
-  for (int i = 0; i + 1 < kTileRows; i += 2)
-    store_twins<false>(
-        hn::Add(hn::ConcatEven(d, sums[i + 1], sums[i]), hn::ConcatOdd(d, sums[i + 1], sums[i])),
-        c + i * g.c_row, g.c_row, 0);
+  for (int i = 0; i + 1 < kTileRows; i += 2) {
+    const Vector both =
+        hn::Add(hn::ConcatEven(d, sums[i + 1], sums[i]), hn::ConcatOdd(d, sums[i + 1], sums[i]));
+    if (together)
+      hn::StoreU(both, d, c + i * kWidth / 2);
+    else
+      store_twins<false>(both, c + i * c_row, c_row, 0);
+  }
   if constexpr (kTileRows % 2 == 1) {
     const Vector last = sums[kTileRows - 1];
     hn::StoreU(hn::LowerHalf(hn::Add(hn::ConcatEven(d, last, last), hn::ConcatOdd(d, last, last))),
-               hn::Half<Floats>(), c + (kTileRows - 1) * g.c_row);
+               hn::Half<Floats>(), c + (kTileRows - 1) * c_row);
   }
+}
+
+template <int kTileRows, int kDistance>
+HWY_NOINLINE void multiply_narrow_tile(const GemmBlock& g, int64_t row) {
+  multiply_narrow_rows<kTileRows>(Rows<const float, kTileRows, kDistance>(g.a + row * g.a_row, g.a_row), g.b,
+                                  g.b_row, g.k, g.c + row * g.c_row, g.c_row);
+}
+
+template <int kTileRows, int kDistance>
+HWY_NOINLINE void multiply_narrow_tiles(const GemmBlock& g, const GemmBatch& batch, int64_t row) {
+  const int64_t a_row = g.a_row, b_row = g.b_row, c_row = g.c_row, k = g.k;
+  const float *a = g.a + row * a_row, *b = g.b;
+  float* c = g.c + row * c_row;
+  for (int64_t n = batch.count; n > 0; --n, a += batch.a, b += batch.b, c += batch.c)
+    multiply_narrow_rows<kTileRows>(Rows<const float, kTileRows, kDistance>(a, a_row), b, b_row, k, c, c_row);
 }
 
 template <int kDistance, size_t... kIndices>
@@ -258,12 +341,25 @@ constexpr auto narrow_tiles(std::index_sequence<kIndices...>) {
 template <int kDistance>
 constexpr auto kNarrow = narrow_tiles<kDistance>(std::make_index_sequence<kRows[0]>());
 
+// make(a_row, as a type, or 0 for any).
+template <typename Make>
+HWY_INLINE auto with_narrow_distance(int64_t a_row, Make make) {
+  if (a_row == kWidth) return make(std::integral_constant<int, kWidth>());
+  if (a_row == kWidth / 2) return make(std::integral_constant<int, kWidth / 2>());
+  return make(std::integral_constant<int, 0>());
+}
+
 void multiply_narrow(const GemmBlock& block) {
-  const auto* tiles = block.a_row == kWidth       ? kNarrow<kWidth>.data()
-                      : block.a_row == kWidth / 2 ? kNarrow<kWidth / 2>.data()
-                                                  : kNarrow<0>.data();
+  const auto* tiles =
+      with_narrow_distance(block.a_row, [](auto distance) { return kNarrow<distance>.data(); });
   for_each_tile(block.m, kRows[0],
                 [&](int64_t row, size_t height) ESPALIER_INLINE_LAMBDA { tiles[height - 1](block, row); });
+}
+
+void multiply_narrow_batch(const GemmBlock& block, const GemmBatch& batch) {
+  const auto tile = with_narrow_distance(
+      block.a_row, [](auto distance) { return &multiply_narrow_tiles<int{kBatchRows}, distance>; });
+  for_each_batch_tile(block, batch, kBatchRows, tile, multiply_narrow);
 }
 
 // Four columns of four rows each, turned in registers.
@@ -348,6 +444,8 @@ namespace espalier::cpu {
 
 HWY_EXPORT(multiply);
 HWY_EXPORT(multiply_narrow);
+HWY_EXPORT(multiply_batch);
+HWY_EXPORT(multiply_narrow_batch);
 HWY_EXPORT(panel_width);
 HWY_EXPORT(pack_panel);
 HWY_EXPORT(multiply_row);
@@ -357,6 +455,12 @@ void multiply(const GemmBlock& block) {
 }
 void multiply_narrow(const GemmBlock& block) {
   HWY_DYNAMIC_DISPATCH(multiply_narrow)(block);
+}
+void multiply_batch(const GemmBlock& block, const GemmBatch& batch) {
+  HWY_DYNAMIC_DISPATCH(multiply_batch)(block, batch);
+}
+void multiply_narrow_batch(const GemmBlock& block, const GemmBatch& batch) {
+  HWY_DYNAMIC_DISPATCH(multiply_narrow_batch)(block, batch);
 }
 int64_t panel_width() {
   return HWY_DYNAMIC_DISPATCH(panel_width)();

@@ -28,6 +28,16 @@ void multiply(const GemmBlock& block);
 // REQUIRES: a_depth 1, one segment, alpha 1, beta 0, no epilogue, and vectors of more than one lane.
 void multiply_narrow(const GemmBlock& block);
 
+// So many products of matrices that lie a, b and c floats apart: all of them for some rows of C before the
+// next, kBatchRows or a part of them, which stay in L1 meanwhile. C may be A where one panel holds its
+// columns. REQUIRES: n in whole vectors, unless narrow; a_depth 1, one segment, alpha 1, beta 0, no epilogue.
+struct GemmBatch {
+  int64_t count, a, b, c;
+};
+void multiply_batch(const GemmBlock& block, const GemmBatch& batch);
+void multiply_narrow_batch(const GemmBlock& block, const GemmBatch& batch);
+inline constexpr int64_t kBatchRows = 12;
+
 // Floats of B that stay in L1 beside what they are multiplied with.
 inline constexpr int64_t kNearFloats = 4096;
 

@@ -72,26 +72,45 @@ class Tiles {
     const int64_t image = at / in_image();
     return {paired_ ? 2 * image + twin : image, at / columns_ % rows_ * size_, at % columns_ * size_};
   }
+  // body(tile - begin, place) for each time that tiles from `begin` to `end` of so many channels are
+  // transformed; of twins for the first.
+  template <typename Body>
+  void for_each(int64_t begin, int64_t end, int64_t channels, Body body) const {
+    const int64_t at_once = this->at_once(channels);
+    Place at = place(begin);
+    for (int64_t tile = begin; tile < end; tile += at_once) {
+      body(tile - begin, at);
+      if (paired_ && at_once == 1 && at.image % 2 == 0) {
+        ++at.image;
+        continue;
+      }
+      if (paired_) at.image -= at.image % 2;
+      if ((at.column += size_) < columns_ * size_) continue;
+      at.column = 0;
+      if ((at.row += size_) < rows_ * size_) continue;
+      at.row = 0;
+      at.image += paired_ ? 2 : 1;
+    }
+  }
 
-  Square<const float> patch(const float* x, int64_t tile) const {
-    return square<const float>(x, tile, shape_.pad_h, shape_.pad_w, kPatch, shape_.in_h, shape_.in_w,
+  Square<const float> patch(const float* x, const Place& at) const {
+    return square<const float>(x, at, shape_.pad_h, shape_.pad_w, kPatch, shape_.in_h, shape_.in_w,
                                shape_.in_c);
   }
   template <typename Float>
-  Square<Float> outputs(Float* y, int64_t tile) const {
-    return square<Float>(y, tile, 0, 0, size_, shape_.out_h, shape_.out_w, shape_.out_c);
+  Square<Float> outputs(Float* y, const Place& at) const {
+    return square<Float>(y, at, 0, 0, size_, shape_.out_h, shape_.out_w, shape_.out_c);
   }
 
  private:
   template <typename Float>
-  Square<Float> square(Float* image, int64_t tile, int64_t pad_h, int64_t pad_w, int64_t size, int64_t height,
-                       int64_t width, int64_t channels) const {
-    const Place at_tile = place(tile);
-    const int64_t row = at_tile.row - pad_h, column = at_tile.column - pad_w;
-    const auto clip = [size](int64_t at, int64_t extent) {
-      return std::clamp<int64_t>(extent - at, 0, size);
+  Square<Float> square(Float* image, const Place& at, int64_t pad_h, int64_t pad_w, int64_t size,
+                       int64_t height, int64_t width, int64_t channels) const {
+    const int64_t row = at.row - pad_h, column = at.column - pad_w;
+    const auto clip = [size](int64_t from, int64_t extent) {
+      return std::clamp<int64_t>(extent - from, 0, size);
     };
-    return {image + ((at_tile.image * height + row) * width + column) * channels,
+    return {image + ((at.image * height + row) * width + column) * channels,
             width * channels,
             channels,
             std::clamp<int64_t>(-row, 0, size),

@@ -26,22 +26,27 @@ inline Weights weights_of(const ConvShape& shape, const Tensor& weight, bool tur
 }
 
 // Transforms a panel of output channels, of the input channels [begin, end): for each point, point_stride
-// floats apart, a packed matrix of end - begin rows.
+// floats apart, a packed matrix of end - begin rows, `row` floats apart.
 void transform_weights(const Weights& weights, int64_t panel, int64_t begin, int64_t end, float* points,
-                       int64_t point_stride);
+                       int64_t point_stride, int64_t row);
+
+// Transformed tiles: a row of channels for each, `row` floats apart, at each point.
+struct TransformedTiles {
+  float* data;
+  int64_t row, point;
+};
 
 // All of a convolution's weights, transformed: for each point a packed in_c by out_c matrix, whose last panel
 // has two rows in a vector where it is narrow, of half a vector or less.
 class TransformedWeights {
  public:
   explicit TransformedWeights(const Weights& weights);
-  // At one point, rows of out_c sums from `tiles` rows of in_c channels. Whole vectors are written, or
-  // halves.
-  void multiply(int64_t point, int64_t tiles, const float* in, int64_t in_row, float* out,
-                int64_t out_row) const;
+  // At each point, rows of out_c sums from `tiles` rows of in_c channels. Whole vectors are written, or
+  // halves. `out` may be `in` where their rows are equally long, and no longer than a panel.
+  void multiply(int64_t tiles, const TransformedTiles& in, const TransformedTiles& out) const;
 
  private:
-  int64_t in_c_, panel_width_, panel_, panels_;
+  int64_t in_c_, panels_, row_, panel_;
   bool narrow_;      // the last panel
   int64_t columns_;  // in whole vectors: all, or those before the narrow panel
   int64_t point_;
