@@ -41,10 +41,15 @@ struct Seeds {
   }
   double mean_of(const std::function<double(const json&)>& figure) const { return mean(each(figure)); }
   std::string accuracies() const { return mean_and_each(each(accuracy), " %"); }
-  std::string seeds() const {
+  std::vector<int64_t> seeds() const {
     std::vector<int64_t> each;
     for (const json& run : runs) each.push_back(run.at("seed"));
-    return fmt::format("{}", fmt::join(each, " "));
+    return each;
+  }
+  void keep(const std::vector<int64_t>& wanted) {
+    std::erase_if(runs, [&](const json& run) {
+      return std::ranges::find(wanted, run.at("seed").get<int64_t>()) == wanted.end();
+    });
   }
 };
 
@@ -99,8 +104,10 @@ Page render(const PruningTable& table, const std::vector<json>& summaries) {
   TextTable ours({"ours", "setting", "seeds", "unpruned", "pruned", "change", "paper", "difference", "FLOPs",
                   "parameters", "bytes", "faster"});
   for (const ReproducedPruning& row : table.reproduced) {
-    const Seeds pruned = runs_with(row.pruned, summaries), unpruned = runs_with(row.unpruned, summaries);
+    const Seeds pruned = runs_with(row.pruned, summaries);
     if (pruned.runs.empty()) continue;
+    Seeds unpruned = runs_with(row.unpruned, summaries);
+    unpruned.keep(pruned.seeds());
     const auto share = [&](const char* figure) {
       return gone(pruned.mean_of([&](const json& run) { return share_gone(run, figure); }));
     };
@@ -119,8 +126,9 @@ Page render(const PruningTable& table, const std::vector<json>& summaries) {
         difference = change(beside.pruned - beside.unpruned, after - whole);
       }
     }
-    ours.add({std::string(row.network), std::string(row.setting), pruned.seeds(), before, pruned.accuracies(),
-              lost, paper, difference, share("flops"), share("parameters"), share("bytes"), faster(pruned)});
+    ours.add({std::string(row.network), std::string(row.setting),
+              fmt::format("{}", fmt::join(pruned.seeds(), " ")), before, pruned.accuracies(), lost, paper,
+              difference, share("flops"), share("parameters"), share("bytes"), faster(pruned)});
   }
   Page page;
   page.title(std::string(table.title)).paragraph(std::string(table.introduction));
@@ -128,10 +136,11 @@ Page render(const PruningTable& table, const std::vector<json>& summaries) {
   return page
       .paragraph(
           "Ours: test accuracy at the end of the recipe, the mean over the seeds (each in brackets); "
-          "unpruned is the same network trained with nothing pruned, for as many epochs unless said "
-          "otherwise. FLOPs, parameters and bytes are those of the network as it stands in its file; faster "
-          "is its inference beside that of the network it began as, in turn, batch 64, on the machine below. "
-          "The difference is that of the changes.")
+          "unpruned is the same network trained with nothing pruned, from the same seeds and for as many "
+          "epochs unless said otherwise. FLOPs, parameters and bytes are those of the network as it stands "
+          "in "
+          "its file; faster is its inference beside that of the network it began as, in turn, batch 64, on "
+          "the machine below. The difference is that of the changes.")
       .table(std::move(ours))
       .paragraph(provenance(summaries));
 }

@@ -49,6 +49,14 @@ TEST_CASE(
                          "-1.50", "-1.50", "-60.0 %", "-60.0 %", "-60.0 %", "1.50x"});
 }
 
+TEST_CASE("pruned networks are compared with unpruned ones of the same seeds") {
+  const json table = rows({summary("little/pruned", 2, 0.88, 400), summary("little/whole", 1, 0.90, 1000),
+                           summary("little/whole", 2, 0.91, 1000)});
+  REQUIRE(table.size() == 1);
+  CHECK(table[0][3] == "91.00 %");
+  CHECK(table[0][5] == "-3.00");
+}
+
 TEST_CASE("without runs of the unpruned network there is no change, and without any no row") {
   const json table = rows({summary("little/pruned", 1, 0.87, 400)});
   REQUIRE(table.size() == 1);
