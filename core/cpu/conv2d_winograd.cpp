@@ -38,9 +38,9 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
       s.groups != 1)
     return false;
   // Multiply-adds of vectors, or as long as that, by which the faster path is chosen for most of 80 shapes in
-  // each pass, with AVX-512 and AVX2: a product of tiles reaches three quarters of the speed of a row's; what
+  // each pass, with AVX-512 and AVX2: a product of tiles reaches nine tenths of the speed of a row's; what
   // the transforms of a vector of channels take; a vector of weights that comes from far.
-  constexpr double kProduct = 1.33, kIn = 240, kOut = 260, kGradient = 290, kWeight = 8;
+  constexpr double kProduct = 1.1, kIn = 120, kOut = 300, kGradient = 350, kWeight = 6;
   const int64_t lanes = panel_width() / 2;
   const Tiles tiles(s, Transforms::twins);
   const auto vectors = [=](int64_t channels) { return static_cast<double>(ceil_div(channels, lanes)); };
