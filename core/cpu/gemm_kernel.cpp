@@ -2,26 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <type_traits>
 #include <utility>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/cpu/gemm_kernel.cpp"
-#include "core/cpu/simd.h"
+#include "core/cpu/gemm_tile.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace espalier::cpu::HWY_NAMESPACE {
-
-// Rows of C that a register tile of one vector or of two holds, so that its sums, B's vectors and an element
-// of A fit the registers, and there are enough sums not to wait for one another.
-#if HWY_TARGET == HWY_AVX3
-constexpr int kRows[] = {14, 14};
-#elif HWY_TARGET == HWY_NEON
-constexpr int kRows[] = {12, 12};
-#else
-constexpr int kRows[] = {12, 6};
-#endif
 
 // A column of `rows` vectors of sums, `stride` floats apart, on its way to c: see GemmBlock.
 template <bool kPart>
@@ -51,47 +40,6 @@ HWY_NOINLINE void write_sums(const float* sums, int64_t rows, int64_t vectors, c
       write_column<false>(sums, vectors * width, rows, g, row, column, width);
   }
 }
-
-constexpr int kWidth = static_cast<int>(hn::MaxLanes(Floats()));
-
-// Where kCount rows are that lie kDistance floats apart: it is part of the instructions then. One in a
-// register splits a product in two on its way through the processor.
-template <typename Float, int kCount, int kDistance>
-class Rows {
- public:
-  HWY_INLINE Rows(Float* first, int64_t) : at_(first) {}
-  HWY_INLINE Float* at(int row) const { return at_ + row * kDistance; }
-  HWY_INLINE void advance(int64_t floats) { at_ += floats; }
-
- private:
-  Float* at_;
-};
-
-// Any distance: a pointer for every three rows, and the distance of one and of two rows from it. With a
-// distance for each row the registers would not do, and their loads would take turns with A's.
-template <typename Float, int kCount>
-class Rows<Float, kCount, 0> {
- public:
-  HWY_INLINE Rows(Float* first, int64_t stride) : stride_(stride) {
-#pragma GCC unroll 8
-    for (int p = 0; p < kPointers; ++p) {
-      at_[p] = first + 3 * p * stride;
-      asm("" : "+r"(at_[p]));  // or the compiler makes one pointer and many distances of them again
-    }
-  }
-  HWY_INLINE Float* at(int row) const {
-    return at_[row / 3] + row % 3 * stride_;
-  }
-  HWY_INLINE void advance(int64_t floats) {
-#pragma GCC unroll 8
-    for (int p = 0; p < kPointers; ++p) at_[p] += floats;
-  }
-
- private:
-  static constexpr int kPointers = (kCount + 2) / 3;
-  int64_t stride_;
-  Float* at_[kPointers];
-};
 
 // A register tile of sums.
 template <int kTileRows, int kVectors>
@@ -191,19 +139,6 @@ int64_t panel_width() {
   return 2 * vector_width();
 }
 
-// body(row, height) for tiles of at most `most` of `rows` rows, as equal as can be: a thin one would wait for
-// its sums.
-template <typename Body>
-HWY_INLINE void for_each_tile(int64_t rows, int64_t most, Body body) {
-  const int64_t tiles = (rows + most - 1) / most;
-  const int64_t least = tiles == 1 ? rows : rows / tiles, taller = rows - tiles * least;
-  for (int64_t tile = 0, row = 0; tile < tiles; ++tile) {
-    const int64_t height = least + (tile < taller ? 1 : 0);
-    body(row, static_cast<size_t>(height));
-    row += height;
-  }
-}
-
 // Rows [row, row + rows) of the panel of C at `column`, with B's panel `b`.
 HWY_INLINE void multiply_panel(const GemmBlock& block, int64_t row, int64_t rows, int64_t column,
                                const float* b) {
@@ -240,20 +175,6 @@ void multiply(const GemmBlock& block) {
   }
 }
 
-// tile(block, batch, row) for each `rows` rows; those that are left are multiplied product by product.
-HWY_INLINE void for_each_batch_tile(GemmBlock block, const GemmBatch& batch, int64_t rows,
-                                    void (*tile)(const GemmBlock&, const GemmBatch&, int64_t row),
-                                    void (*multiply_rest)(const GemmBlock&)) {
-  const int64_t whole = block.m / rows * rows;
-  for (int64_t row = 0; row < whole; row += rows) tile(block, batch, row);
-  if (whole == block.m) return;
-  block.m -= whole;
-  block.a += whole * block.a_row;
-  block.c += whole * block.c_row;
-  for (int64_t n = 0; n < batch.count; ++n, block.a += batch.a, block.b += batch.b, block.c += batch.c)
-    multiply_rest(block);
-}
-
 void multiply_batch(const GemmBlock& block, const GemmBatch& batch) {
   constexpr int kHigh = static_cast<int>(kBatchRows), kLow = std::min(kHigh, kRows[1]);
   GemmBlock panel = block;
@@ -268,137 +189,6 @@ void multiply_batch(const GemmBlock& block, const GemmBatch& batch) {
     }
     panel.b += block.b_panel;
     panel.c += panel_width();
-  }
-}
-
-#if HWY_TARGET == HWY_SCALAR
-void multiply_narrow(const GemmBlock&) {}
-void multiply_narrow_batch(const GemmBlock&, const GemmBatch&) {}
-#else
-// kTileRows rows of C. Sums of even and of odd k take turns in a vector, and are added in the end.
-template <int kTileRows, typename RowsOfA>
-HWY_INLINE void multiply_narrow_rows(RowsOfA a, const float* HWY_RESTRICT b, int64_t b_row, int64_t k,
-                                     float* c, int64_t c_row) {
-  const Floats d;
-  const hn::Repartition<double, Floats> pairs;
-  Vector sums[kTileRows];
-#pragma GCC unroll 16
-  for (int i = 0; i < kTileRows; ++i) sums[i] = hn::Zero(d);
-
-#pragma GCC unroll 4
-  for (int64_t pair = 0; pair < k / 2; ++pair, b += b_row) {
-    const Vector loaded = hn::LoadU(d, b);
-#pragma GCC unroll 16
-    for (int i = 0; i < kTileRows; ++i) {
-      double elements;
-      std::memcpy(&elements, a.at(i), sizeof elements);
-      sums[i] = hn::MulAdd(hn::BitCast(d, hn::Set(pairs, elements)), loaded, sums[i]);
-    }
-    a.advance(2);
-  }
-  if (k % 2 == 1) {
-    const Vector loaded = hn::LoadU(d, b);
-#pragma GCC unroll 16
-    for (int i = 0; i < kTileRows; ++i) sums[i] = hn::MulAdd(hn::Set(d, *a.at(i)), loaded, sums[i]);
-  }
-
-  const bool together = c_row == kWidth / 2;
-#pragma GCC unroll 8
-  for (int i = 0; i + 1 < kTileRows; i += 2) {
-    const Vector both =
-        hn::Add(hn::ConcatEven(d, sums[i + 1], sums[i]), hn::ConcatOdd(d, sums[i + 1], sums[i]));
-    if (together)
-      hn::StoreU(both, d, c + i * kWidth / 2);
-    else
-      store_twins<false>(both, c + i * c_row, c_row, 0);
-  }
-  if constexpr (kTileRows % 2 == 1) {
-    const Vector last = sums[kTileRows - 1];
-    hn::StoreU(hn::LowerHalf(hn::Add(hn::ConcatEven(d, last, last), hn::ConcatOdd(d, last, last))),
-               hn::Half<Floats>(), c + (kTileRows - 1) * c_row);
-  }
-}
-
-template <int kTileRows, int kDistance>
-HWY_NOINLINE void multiply_narrow_tile(const GemmBlock& g, int64_t row) {
-  multiply_narrow_rows<kTileRows>(Rows<const float, kTileRows, kDistance>(g.a + row * g.a_row, g.a_row), g.b,
-                                  g.b_row, g.k, g.c + row * g.c_row, g.c_row);
-}
-
-template <int kTileRows, int kDistance>
-HWY_NOINLINE void multiply_narrow_tiles(const GemmBlock& g, const GemmBatch& batch, int64_t row) {
-  const int64_t a_row = g.a_row, b_row = g.b_row, c_row = g.c_row, k = g.k;
-  const float *a = g.a + row * a_row, *b = g.b;
-  float* c = g.c + row * c_row;
-  for (int64_t n = batch.count; n > 0; --n, a += batch.a, b += batch.b, c += batch.c)
-    multiply_narrow_rows<kTileRows>(Rows<const float, kTileRows, kDistance>(a, a_row), b, b_row, k, c, c_row);
-}
-
-template <int kDistance, size_t... kIndices>
-constexpr auto narrow_tiles(std::index_sequence<kIndices...>) {
-  return std::array{multiply_narrow_tile<static_cast<int>(kIndices) + 1, kDistance>...};
-}
-template <int kDistance>
-constexpr auto kNarrow = narrow_tiles<kDistance>(std::make_index_sequence<kRows[0]>());
-
-// make(a_row, as a type, or 0 for any).
-template <typename Make>
-HWY_INLINE auto with_narrow_distance(int64_t a_row, Make make) {
-  if (a_row == kWidth) return make(std::integral_constant<int, kWidth>());
-  if (a_row == kWidth / 2) return make(std::integral_constant<int, kWidth / 2>());
-  return make(std::integral_constant<int, 0>());
-}
-
-void multiply_narrow(const GemmBlock& block) {
-  const auto* tiles =
-      with_narrow_distance(block.a_row, [](auto distance) { return kNarrow<distance>.data(); });
-  for_each_tile(block.m, kRows[0],
-                [&](int64_t row, size_t height) ESPALIER_INLINE_LAMBDA { tiles[height - 1](block, row); });
-}
-
-void multiply_narrow_batch(const GemmBlock& block, const GemmBatch& batch) {
-  const auto tile = with_narrow_distance(
-      block.a_row, [](auto distance) { return &multiply_narrow_tiles<int{kBatchRows}, distance>; });
-  for_each_batch_tile(block, batch, kBatchRows, tile, multiply_narrow);
-}
-
-// Four columns of four rows each, turned in registers.
-HWY_INLINE void transpose_four(const float* from, int64_t stride, float* to, int64_t to_stride) {
-  const hn::FixedTag<float, 4> d;
-  const hn::Repartition<uint64_t, decltype(d)> pairs;
-  const auto row0 = hn::LoadU(d, from), row1 = hn::LoadU(d, from + stride);
-  const auto row2 = hn::LoadU(d, from + 2 * stride), row3 = hn::LoadU(d, from + 3 * stride);
-  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, row0, row1));
-  const auto low23 = hn::BitCast(pairs, hn::InterleaveLower(d, row2, row3));
-  const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, row0, row1));
-  const auto high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, row2, row3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, to);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, to + to_stride);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)), d, to + 2 * to_stride);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23)), d, to + 3 * to_stride);
-}
-#endif
-
-void pack_panel(const float* b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel) {
-  const int64_t width = panel_width();
-  if (!transposed) {
-    for (int64_t i = 0; i < k; ++i) {
-      std::copy_n(b + i * stride, n, panel + i * width);
-      std::fill(panel + i * width + n, panel + (i + 1) * width, 0.0f);
-    }
-    return;
-  }
-#if HWY_TARGET == HWY_SCALAR
-  const int64_t whole_n = 0, whole_k = 0;
-#else
-  const int64_t whole_n = n / 4 * 4, whole_k = k / 4 * 4;
-  for (int64_t i = 0; i < whole_k; i += 4)
-    for (int64_t j = 0; j < whole_n; j += 4)
-      transpose_four(b + j * stride + i, stride, panel + i * width + j, width);
-#endif
-  for (int64_t i = 0; i < k; ++i) {
-    for (int64_t j = i < whole_k ? whole_n : 0; j < n; ++j) panel[i * width + j] = b[j * stride + i];
-    std::fill(panel + i * width + n, panel + (i + 1) * width, 0.0f);
   }
 }
 
@@ -443,30 +233,18 @@ HWY_AFTER_NAMESPACE();
 namespace espalier::cpu {
 
 HWY_EXPORT(multiply);
-HWY_EXPORT(multiply_narrow);
 HWY_EXPORT(multiply_batch);
-HWY_EXPORT(multiply_narrow_batch);
 HWY_EXPORT(panel_width);
-HWY_EXPORT(pack_panel);
 HWY_EXPORT(multiply_row);
 
 void multiply(const GemmBlock& block) {
   HWY_DYNAMIC_DISPATCH(multiply)(block);
 }
-void multiply_narrow(const GemmBlock& block) {
-  HWY_DYNAMIC_DISPATCH(multiply_narrow)(block);
-}
 void multiply_batch(const GemmBlock& block, const GemmBatch& batch) {
   HWY_DYNAMIC_DISPATCH(multiply_batch)(block, batch);
 }
-void multiply_narrow_batch(const GemmBlock& block, const GemmBatch& batch) {
-  HWY_DYNAMIC_DISPATCH(multiply_narrow_batch)(block, batch);
-}
 int64_t panel_width() {
   return HWY_DYNAMIC_DISPATCH(panel_width)();
-}
-void pack_panel(const float* b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel) {
-  HWY_DYNAMIC_DISPATCH(pack_panel)(b, stride, transposed, k, n, panel);
 }
 void multiply_row(const float* x, const float* b, int64_t stride, int64_t n, int64_t k, float alpha,
                   float beta, float* y) {
