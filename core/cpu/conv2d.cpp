@@ -137,7 +137,7 @@ void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Te
     winograd_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
   } else if (pixelwise_fits(shape)) {
     pixelwise_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
-  } else if (direct_backward_data_pays(shape)) {
+  } else if (direct_fits(shape) && !rows_are_short(shape.kernel_h, shape.kernel_w * shape.in_c)) {
     direct_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
   } else if (shape.is_depthwise()) {
     depthwise_backward_data(shape, gradient, kernel, input_gradient, view_of(sum).residual);

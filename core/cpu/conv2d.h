@@ -75,7 +75,9 @@ void winograd_backward_weight_by_channels(const ConvShape& shape, const float* x
 // Products that read the images in place, a row of outputs at a time. REQUIRES: direct_fits(shape). `addend`,
 // of the shape of dx, may be null.
 bool direct_fits(const ConvShape& shape);
-bool direct_backward_data_pays(const ConvShape& shape);  // whether it fits and patches are no faster
+// Whether an input's gradient is faster through patches: the rows of a window, of `run` floats, are so short
+// that they wait for one another's sums for longer than the products take.
+bool rows_are_short(int64_t kernel_h, int64_t run);
 void direct_forward(const ConvShape& shape, const float* x, const Tensor& weight, float* y,
                     const EpilogueView& epilogue, OutputMoments* moments);
 void direct_backward_data(const ConvShape& shape, const float* dy, const Tensor& weight, float* dx,

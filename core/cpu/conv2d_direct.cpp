@@ -59,10 +59,9 @@ bool direct_fits(const ConvShape& s) {
   return s.groups == 1 && !skips && (s.dilation_w == 1 || s.kernel_w == 1) && s.out_w >= kLeastWidth;
 }
 
-bool direct_backward_data_pays(const ConvShape& s) {
-  // Rows of so few floats wait for one another's sums for longer than the products take.
+bool rows_are_short(int64_t kernel_h, int64_t run) {
   constexpr int64_t kFewFloats = 6;
-  return direct_fits(s) && (s.kernel_h == 1 || s.kernel_w * s.in_c > kFewFloats);
+  return kernel_h > 1 && run <= kFewFloats;
 }
 
 void direct_forward(const ConvShape& s, const float* x, const Tensor& weight, float* y,

@@ -40,7 +40,7 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
   // Multiply-adds of vectors, or as long as that, by which the faster path is chosen for most of 80 shapes in
   // each pass, with AVX-512 and AVX2: a product of tiles reaches nine tenths of the speed of a row's; what
   // the transforms of a vector of channels take; a vector of weights that comes from far.
-  constexpr double kProduct = 1.1, kIn = 120, kOut = 300, kGradient = 350, kWeight = 6;
+  constexpr double kProduct = 1.1, kIn = 160, kOut = 300, kGradient = 350, kWeight = 6;
   const int64_t lanes = panel_width() / 2;
   const Tiles tiles(s, Transforms::twins);
   const auto vectors = [=](int64_t channels) { return static_cast<double>(ceil_div(channels, lanes)); };
@@ -55,12 +55,16 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
   const double transforms = kIn * shared(s.in_c) + (is_gradient ? kGradient : kOut) * shared(s.out_c);
   const double pixels = static_cast<double>(s.pixels());
   const auto taps = static_cast<double>(s.kernel_h * s.kernel_w);
-  // Directly an input's gradient adds to its rows again and again, which takes as long as kAdd products.
-  constexpr double kAdd = 24;
-  const double directly = pass == ConvPass::input_gradient && !pixelwise_fits(s)
-                              ? static_cast<double>(s.kernel_h) * (static_cast<double>(s.in_c) + kAdd) *
-                                    vectors(s.kernel_w * s.out_c)
-                              : taps * matrix;
+  // An input's gradient adds to its rows again and again, which takes as long as kAdd products, or through
+  // patches to their places, whose products take kPatch times as long.
+  constexpr double kAdd = 24, kPlace = 4, kPatch = 2.3;
+  double directly = taps * matrix;
+  if (pass == ConvPass::input_gradient && !pixelwise_fits(s))
+    directly = rows_are_short(s.kernel_h, s.kernel_w * s.out_c)
+                   ? kPatch * static_cast<double>(s.in_c) * vectors(s.kernel_h * s.kernel_w * s.out_c) +
+                         kPlace * taps
+                   : static_cast<double>(s.kernel_h) * (static_cast<double>(s.in_c) + kAdd) *
+                         vectors(s.kernel_w * s.out_c);
   return static_cast<double>(tiles.count()) * (kProduct * kPoints * product + transforms) +
              kWeight * kPoints * product <
          pixels * directly + kWeight * taps * matrix;

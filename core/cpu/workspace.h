@@ -31,13 +31,15 @@ class Workspace {
   T* data_;
 };
 
-// Room of `floats` for every thread of a parallel region.
+// Room of `floats` for every thread of a parallel region, which begins with a cache line.
 class ThreadBuffers {
  public:
-  explicit ThreadBuffers(int64_t floats) : size_(floats), floats_(size_ * omp_get_max_threads()) {}
+  explicit ThreadBuffers(int64_t floats)
+      : size_((floats + kLine - 1) / kLine * kLine), floats_(size_ * omp_get_max_threads()) {}
   float* own() { return floats_.data() + size_ * omp_get_thread_num(); }
 
  private:
+  static constexpr int64_t kLine = 64 / sizeof(float);
   int64_t size_;
   Workspace<float> floats_;
 };
