@@ -138,9 +138,8 @@ Page render(const PruningTable& table, const std::vector<json>& summaries) {
           "Ours: test accuracy at the end of the recipe, the mean over the seeds (each in brackets); "
           "unpruned is the same network trained with nothing pruned, from the same seeds and for as many "
           "epochs unless said otherwise. FLOPs, parameters and bytes are those of the network as it stands "
-          "in "
-          "its file; faster is its inference beside that of the network it began as, in turn, batch 64, on "
-          "the machine below. The difference is that of the changes.")
+          "in its file; faster is its inference beside that of the network it began as, in turn, batch 64, "
+          "on the machine below. The difference is that of the changes.")
       .table(std::move(ours))
       .paragraph(provenance(summaries));
 }

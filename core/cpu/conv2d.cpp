@@ -122,6 +122,7 @@ void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Te
   const float *gradient = dy.data<float>(), *kernel = weight.data<float>();
   float* input_gradient = dx.data<float>();
   const Epilogue sum{.residual = addend};
+  const bool by_patches = direct_fits(shape) && rows_are_short(shape.kernel_h, shape.kernel_w * shape.in_c);
   if (shape.is_pointwise()) {
     gemm_parallel({.m = shape.pixels(),
                    .n = shape.in_c,
@@ -137,11 +138,11 @@ void CpuBackend::conv2d_backward_data(const Tensor& dy, const Tensor& weight, Te
     winograd_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
   } else if (pixelwise_fits(shape)) {
     pixelwise_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
-  } else if (direct_fits(shape) && !rows_are_short(shape.kernel_h, shape.kernel_w * shape.in_c)) {
+  } else if (direct_fits(shape) && !by_patches) {
     direct_backward_data(shape, gradient, weight, input_gradient, view_of(sum).residual);
   } else if (shape.is_depthwise()) {
     depthwise_backward_data(shape, gradient, kernel, input_gradient, view_of(sum).residual);
-  } else if (shape.turns() && !direct_fits(shape)) {
+  } else if (shape.turns() && !by_patches) {
     Tensor turned({shape.in_c, shape.kernel_h, shape.kernel_w, shape.out_c}, DType::float32);
     turn_weights(shape, kernel, turned.data<float>());
     im2col_forward(shape.turned(), gradient, turned, input_gradient, view_of(sum));

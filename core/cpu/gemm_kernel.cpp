@@ -121,15 +121,10 @@ constexpr std::array<Tile, sizeof...(kIndices)> tiles(std::index_sequence<kIndic
 template <int kVectors, int kDistance>
 constexpr auto kTiles = tiles<kVectors, kDistance>(std::make_index_sequence<kRows[kVectors - 1]>());
 
-// make(a_row, as a type, or 0 for any): for one vector of columns each element of A is a factor straight from
-// memory.
+// For one vector of columns each element of A is a factor straight from memory.
 template <typename Make>
 HWY_INLINE auto with_distance(int64_t a_row, Make make) {
-  if (a_row == 1) return make(std::integral_constant<int, 1>());
-  if (a_row == kWidth / 2) return make(std::integral_constant<int, kWidth / 2>());
-  if (a_row == kWidth) return make(std::integral_constant<int, kWidth>());
-  if (a_row == 2 * kWidth) return make(std::integral_constant<int, 2 * kWidth>());
-  return make(std::integral_constant<int, 0>());
+  return with_distance_of<1, kWidth / 2, kWidth, 2 * kWidth>(a_row, make);
 }
 HWY_INLINE const Tile* one_vector_tiles(int64_t a_row) {
   return with_distance(a_row, [](auto distance) { return kTiles<1, distance>.data(); });

@@ -80,23 +80,15 @@ constexpr auto narrow_tiles(std::index_sequence<kIndices...>) {
 template <int kDistance>
 constexpr auto kNarrow = narrow_tiles<kDistance>(std::make_index_sequence<kRows[0]>());
 
-// make(a_row, as a type, or 0 for any).
-template <typename Make>
-HWY_INLINE auto with_narrow_distance(int64_t a_row, Make make) {
-  if (a_row == kWidth) return make(std::integral_constant<int, kWidth>());
-  if (a_row == kWidth / 2) return make(std::integral_constant<int, kWidth / 2>());
-  return make(std::integral_constant<int, 0>());
-}
-
 void multiply_narrow(const GemmBlock& block) {
-  const auto* tiles =
-      with_narrow_distance(block.a_row, [](auto distance) { return kNarrow<distance>.data(); });
+  const auto* tiles = with_distance_of<kWidth / 2, kWidth>(
+      block.a_row, [](auto distance) { return kNarrow<distance>.data(); });
   for_each_tile(block.m, kRows[0],
                 [&](int64_t row, size_t height) ESPALIER_INLINE_LAMBDA { tiles[height - 1](block, row); });
 }
 
 void multiply_narrow_batch(const GemmBlock& block, const GemmBatch& batch) {
-  const auto tile = with_narrow_distance(
+  const auto tile = with_distance_of<kWidth / 2, kWidth>(
       block.a_row, [](auto distance) { return &multiply_narrow_tiles<int{kBatchRows}, distance>; });
   for_each_batch_tile(block, batch, kBatchRows, tile, multiply_narrow);
 }

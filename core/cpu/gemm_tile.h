@@ -57,6 +57,14 @@ class Rows<Float, kCount, 0> {
   Float* at_[kPointers];
 };
 
+// make(a_row, as a type, where it is one of these, or else 0 for any).
+template <int... kDistances, typename Make>
+HWY_INLINE auto with_distance_of(int64_t a_row, Make make) {
+  auto made = make(std::integral_constant<int, 0>());
+  ((a_row == kDistances ? void(made = make(std::integral_constant<int, kDistances>())) : void()), ...);
+  return made;
+}
+
 // body(row, height) for tiles of at most `most` of `rows` rows, as equal as can be: a thin one would wait for
 // its sums.
 template <typename Body>

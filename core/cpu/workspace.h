@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/backend.h"
+#include "core/cpu/parallel.h"
 
 namespace espalier::cpu {
 
@@ -35,7 +36,7 @@ class Workspace {
 class ThreadBuffers {
  public:
   explicit ThreadBuffers(int64_t floats)
-      : size_((floats + kLine - 1) / kLine * kLine), floats_(size_ * omp_get_max_threads()) {}
+      : size_(ceil_div(floats, kLine) * kLine), floats_(size_ * omp_get_max_threads()) {}
   float* own() { return floats_.data() + size_ * omp_get_thread_num(); }
 
  private:
