@@ -137,11 +137,7 @@ std::vector<std::string> loading(const GoalRow& row, const BenchOptions& options
   };
   const auto step = [&] { workload.step(); };
   loaded_step();
-  // One step of each in turn: from one second to the next a shared machine's speed changes by more than what
-  // is measured.
-  const int turns = static_cast<int>(options.repeats * std::max(1.0, options.seconds * rate(step, 0)));
-  const auto figures =
-      alternate({[&] { return rate(loaded_step, 0); }, [&] { return rate(step, 0); }}, turns);
+  const std::vector<double> figures = step_rates({loaded_step, step}, options);
   const double share = 1 - figures[0] / figures[1];
   return {name(row),
           percent(share, 1) + " of a step",
@@ -188,7 +184,7 @@ std::string bench(const BenchOptions& options) {
       "count from; beside it compiled by its JIT, traced and frozen or optimized for inference. "
       "Loading: what a batch from the loader, with CIFAR's augmentation, adds to a step, one with and one "
       "without in turn. An empty step: the network's operations on single numbers.",
-      table, threads, opponent.note);
+      table, threads, runs(options) + ", " + opponent.note);
 }
 
 }  // namespace espalier::apps

@@ -23,13 +23,23 @@ Opponent find_opponent(const BenchOptions& options, const std::string& script, i
   return result;
 }
 
+std::vector<double> step_rates(const std::vector<std::function<void()>>& steps, const BenchOptions& options) {
+  const auto turns = std::max(1.0, options.repeats * options.seconds * rate(steps[0], 0));
+  std::vector<std::function<double()>> figures;
+  for (const auto& step : steps) figures.emplace_back([&step] { return rate(step, 0); });
+  return alternate(figures, static_cast<int>(turns));
+}
+
+std::string runs(const BenchOptions& options) {
+  return fmt::format("median of {} alternating runs of {} s", options.repeats, options.seconds);
+}
+
 std::string publish(const BenchOptions& options, const std::string& command, const std::string& title,
                     const std::string& introduction, const TextTable& table, int threads,
                     const std::string& note) {
-  const std::string notes =
-      fmt::format("{} with {}, {} {} on each side, median of {} alternating runs of {} s, {}, commit {}\n",
-                  machine().at("processor").get<std::string>(), cpu::instruction_set(), threads,
-                  threads == 1 ? "thread" : "threads", options.repeats, options.seconds, note, commit());
+  const std::string notes = fmt::format("{} with {}, {} {} on each side, {}, commit {}\n",
+                                        machine().at("processor").get<std::string>(), cpu::instruction_set(),
+                                        threads, threads == 1 ? "thread" : "threads", note, commit());
   if (!options.output.empty())
     write_file(options.output, fmt::format("# {}\n\nWritten by `{}`. {}\n\n{}\n{}", title, command,
                                            introduction, table.markdown(), notes));

@@ -37,6 +37,11 @@ double rate(Step&& step, double seconds) {
   return static_cast<double>(steps) / elapsed;
 }
 
+// How often a second each step runs: the medians of single ones in turn, as many as the first runs in
+// `repeats` times `seconds`. From one second to the next a shared machine's speed changes by more than what
+// the loader or pruning is worth.
+std::vector<double> step_rates(const std::vector<std::function<void()>>& steps, const BenchOptions& options);
+
 // Throws Error, naming the rows there are, unless `only` is part of one of them.
 void check_only(const std::string& only, const std::vector<std::string>& names);
 
@@ -47,8 +52,11 @@ struct Opponent {
 };
 Opponent find_opponent(const BenchOptions& options, const std::string& script, int threads);
 
-// The table and, below it, the machine, the threads, how often was measured, the peer and the commit; written
-// to options.output as Markdown too, below `title` and `introduction`.
+// "median of 5 alternating runs of 2 s"
+std::string runs(const BenchOptions& options);
+
+// The table and, below it, the machine, the threads, the note on how was measured and beside whom, and the
+// commit; written to options.output as Markdown too, below `title` and `introduction`.
 std::string publish(const BenchOptions& options, const std::string& command, const std::string& title,
                     const std::string& introduction, const TextTable& table, int threads,
                     const std::string& note);

@@ -25,12 +25,10 @@ struct Sides {
 // Images per second of the two, in turn.
 std::vector<double> rates(Sides& sides, const PrunedBenchOptions& options) {
   for (Workload* each : {&sides.dense, &sides.pruned}) each->step();
-  const auto images_per_second = [&](Workload& workload) {
-    return static_cast<double>(options.batch_size) * rate([&] { workload.step(); }, options.seconds);
-  };
-  return alternate(
-      {[&] { return images_per_second(sides.dense); }, [&] { return images_per_second(sides.pruned); }},
-      options.repeats);
+  std::vector<double> rates =
+      step_rates({[&] { sides.dense.step(); }, [&] { sides.pruned.step(); }}, options);
+  for (double& each : rates) each *= static_cast<double>(options.batch_size);
+  return rates;
 }
 
 }  // namespace
@@ -71,7 +69,9 @@ std::string bench_pruned(const PrunedBenchOptions& options) {
                  reduction, percent(kGoal, 0), share(inference, "inference"), share(training, "training")));
   return verdict + "\n\n" +
          publish(options, "espalier bench pruned", "Speed of a pruned network", verdict, table,
-                 omp_get_max_threads(), "Espalier alone");
+                 omp_get_max_threads(),
+                 fmt::format("median of single steps in turn, {} times {} s of them, Espalier alone",
+                             options.repeats, options.seconds));
 }
 
 }  // namespace espalier::apps

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "core/cpu/conv2d.h"
 #include "core/cpu/parallel.h"
@@ -50,7 +51,7 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
   // Of the matrix of weights, whose gradient's rows are output channels.
   const bool is_gradient = pass == ConvPass::weight_gradient;
   const double matrix = static_cast<double>(s.in_c) * vectors(s.out_c);
-  const double product = is_gradient ? static_cast<double>(s.out_c) * vectors(s.in_c)
+  const double product = is_gradient ? std::min(static_cast<double>(s.out_c) * vectors(s.in_c), matrix)
                                      : static_cast<double>(s.in_c) * shared(s.out_c);
   const double transforms = kIn * shared(s.in_c) + (is_gradient ? kGradient : kOut) * shared(s.out_c);
   const double pixels = static_cast<double>(s.pixels());
@@ -135,18 +136,30 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
 
 namespace {
 
-// The transformed sums of one gradient of the weights: for each point an out_c by in_c matrix.
+// The transformed sums of a gradient of the weights: for each point, `point` floats apart, an out_c by in_c
+// matrix, or in_c by out_c where that has fewer vectors.
+struct GradientMatrix {
+  explicit GradientMatrix(const ConvShape& shape)
+      : by_inputs(shape.in_c * whole(shape.out_c) < shape.out_c * whole(shape.in_c)),
+        rows(by_inputs ? shape.in_c : shape.out_c),
+        row(whole(by_inputs ? shape.out_c : shape.in_c)),
+        point(stride_of(rows, row)) {}
+  bool by_inputs;
+  int64_t rows, row, point;
+};
+
+// What adds tiles to them.
 class GradientSums {
  public:
   GradientSums(const ConvShape& shape, const Tiles& tiles, int64_t most_tiles)
       : shape_(shape),
         tiles_(tiles),
+        matrix_(shape),
         in_row_(tiles.row(shape.in_c)),
         out_row_(tiles.row(shape.out_c)),
         in_(stride_of(most_tiles, in_row_)),
         out_(stride_of(most_tiles, out_row_)) {}
-  static int64_t row(const ConvShape& shape) { return whole(shape.in_c); }
-  static int64_t stride(const ConvShape& shape) { return stride_of(shape.out_c, row(shape)); }
+  const GradientMatrix& matrix() const { return matrix_; }
 
   // What the transformed inputs and output gradients take. Behind the last row a product may read, but not
   // use, the rest of a vector.
@@ -160,43 +173,60 @@ class GradientSums {
     });
     tiles_.for_each(tile, tile + count, shape_.out_c, [=, this](int64_t i, const Tiles::Place& at) {
       winograd::transform_gradient(shape_.kernel_h, tiles_.outputs(dy, at), shape_.out_c,
-                                   buffer + (index + i) * out_row_, out_);
+                                   gradients(buffer) + (index + i) * out_row_, out_);
     });
   }
   // sums += the products of `count` tiles at one point, or = where `first`.
   void add(int64_t point, int64_t count, float* buffer, bool first, float* sums) const {
     constexpr int64_t kDepth = 256;
+    TransformedTiles a{gradients(buffer) + point * out_, out_row_, out_};
+    TransformedTiles b{inputs(buffer) + point * in_, in_row_, in_};
+    if (matrix_.by_inputs) std::swap(a, b);
     for (int64_t tile = 0; tile < count; tile += kDepth)
-      multiply({.m = shape_.out_c,
-                .n = row(shape_),
+      multiply({.m = matrix_.rows,
+                .n = matrix_.row,
                 .k = std::min(kDepth, count - tile),
-                .a = buffer + point * out_ + tile * out_row_,
+                .a = a.data + tile * a.row,
                 .a_row = 1,
-                .a_depth = out_row_,
-                .b = inputs(buffer) + point * in_ + tile * in_row_,
-                .b_row = in_row_,
+                .a_depth = a.row,
+                .b = b.data + tile * b.row,
+                .b_row = b.row,
                 .b_panel = panel_width(),
-                .c = sums + point * stride(shape_),
-                .c_row = row(shape_),
+                .c = sums + point * matrix_.point,
+                .c_row = matrix_.row,
                 .beta = first && tile == 0 ? 0.0f : 1.0f});
   }
 
  private:
+  static float* gradients(float* buffer) { return buffer; }
   float* inputs(float* buffer) const { return buffer + kPoints * out_; }
 
   const ConvShape& shape_;
   const Tiles& tiles_;
+  GradientMatrix matrix_;
   int64_t in_row_, out_row_, in_, out_;
 };
 
 // The parts' sums, added in their order and transformed.
-void write_gradient(const ConvShape& s, float* sums, int64_t parts, float* dweight) {
-  const int64_t row = GradientSums::row(s), stride = GradientSums::stride(s), size = kPoints * stride;
-  if (parts > 1) sum_parts(sums, parts, size, sums);
-  for_each_chunk(s.out_c, 8, [&](int64_t, int64_t from, int64_t to) {
-    for (int64_t o = from; o < to; ++o)
-      winograd::transform_filter_gradient(s.kernel_h, sums + o * row, stride, s.in_c, dweight + o * s.depth(),
-                                          s.in_c);
+void write_gradient(const ConvShape& s, const GradientMatrix& matrix, float* sums, int64_t parts,
+                    float* dweight) {
+  if (parts > 1) sum_parts(sums, parts, kPoints * matrix.point, sums);
+  for_each_chunk(matrix.rows, 8, [&](int64_t, int64_t from, int64_t to) {
+    if (!matrix.by_inputs) {
+      for (int64_t o = from; o < to; ++o)
+        winograd::transform_filter_gradient(s.kernel_h, sums + o * matrix.row, matrix.point, s.in_c,
+                                            dweight + o * s.depth(), s.in_c);
+      return;
+    }
+    const int64_t taps = s.kernel_h * s.kernel_w;
+    Workspace<float> of_input(taps * s.out_c);
+    for (int64_t i = from; i < to; ++i) {
+      winograd::transform_filter_gradient(s.kernel_h, sums + i * matrix.row, matrix.point, s.out_c,
+                                          of_input.data(), s.out_c);
+      for (int64_t o = 0; o < s.out_c; ++o)
+        for (int64_t tap = 0; tap < taps; ++tap)
+          dweight[o * s.depth() + tap * s.in_c + i] = of_input.data()[tap * s.out_c + o];
+    }
   });
 }
 
@@ -207,7 +237,7 @@ void backward_weight_in_parts(const ConvShape& s, const float* x, const float* d
                 parts = ceil_div(tiles.count(), part);
   const int64_t block = tiles.unparted(ceil_div(part, (part + fitting / 2) / fitting));  // equal ones
   const GradientSums step(s, tiles, block);
-  const int64_t size = kPoints * GradientSums::stride(s);
+  const int64_t size = kPoints * step.matrix().point;
   ThreadBuffers buffers(step.floats());
   Workspace<float> sums(parts * size);
   for_each_chunk(
@@ -222,7 +252,7 @@ void backward_weight_in_parts(const ConvShape& s, const float* x, const float* d
         }
       },
       1);
-  write_gradient(s, sums.data(), parts, dweight);
+  write_gradient(s, step.matrix(), sums.data(), parts, dweight);
 }
 
 void backward_weight_in_chunks(const ConvShape& s, const float* x, const float* dy, float* dweight) {
@@ -231,7 +261,7 @@ void backward_weight_in_chunks(const ConvShape& s, const float* x, const float* 
       std::max(kChunkFloats / (kPoints * (tiles.row(s.in_c) + tiles.row(s.out_c))), kLeastTiles);
   const int64_t chunk = tiles.unparted(ceil_div(tiles.count(), ceil_div(tiles.count(), fitting)));
   const GradientSums step(s, tiles, chunk);
-  Workspace<float> buffer(step.floats()), sums(kPoints * GradientSums::stride(s));
+  Workspace<float> buffer(step.floats()), sums(kPoints * step.matrix().point);
   for (int64_t begin = 0; begin < tiles.count(); begin += chunk) {
     const int64_t count = std::min(chunk, tiles.count() - begin);
     for_each_chunk(
@@ -247,7 +277,7 @@ void backward_weight_in_chunks(const ConvShape& s, const float* x, const float* 
         },
         1);
   }
-  write_gradient(s, sums.data(), 1, dweight);
+  write_gradient(s, step.matrix(), sums.data(), 1, dweight);
 }
 
 }  // namespace
@@ -257,7 +287,7 @@ void winograd_backward_weight(const ConvShape& s, const float* x, const float* d
     std::fill_n(dweight, s.weights(), 0.0f);
   else if (goes_by_channels(s))
     winograd_backward_weight_by_channels(s, x, dy, dweight);
-  else if (kPoints * GradientSums::stride(s) <= kSumFloats)
+  else if (kPoints * GradientMatrix(s).point <= kSumFloats)
     backward_weight_in_parts(s, x, dy, dweight);
   else
     backward_weight_in_chunks(s, x, dy, dweight);
