@@ -105,17 +105,25 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
   const bool in_groups = kPoints * s.in_c * out_row <= kNearWeights;
   const int64_t block = in_groups ? ceil_div(equal, kBatchRows) * kBatchRows : tiles.unparted(equal);
   const int64_t group = in_groups ? kBatchRows : block;
-  const bool in_place = in_row == out_row && out_row <= panel_width();
-  const int64_t in_point = stride_of(group, in_row), out_point = stride_of(group, out_row);
+  // Sums of a panel may be written over what they were made from: each tile's behind those that are still to
+  // be read.
+  const bool in_place = out_row <= panel_width() && (in_groups || in_row == out_row);
+  const int64_t longer = std::max(in_row, out_row);
+  const int64_t in_point = stride_of(group, in_place ? longer : in_row),
+                out_point = in_place ? in_point : stride_of(group, out_row);
+  const int64_t in_offset = in_place ? group * (longer - in_row) : 0,
+                out_offset = in_place ? 0 : kPoints * in_point;
+  const int64_t floats = in_place ? kPoints * in_point : kPoints * (in_point + out_point);
   const int64_t lanes = tiles.size() * s.out_c;
   if (moments != nullptr) moments->emplace(s.out_c, ceil_div(tiles.count(), block));
-  ThreadBuffers buffers(kPoints * (in_point + (in_place ? 0 : out_point)) + PartMoments::floats(lanes));
+  ThreadBuffers buffers(floats + PartMoments::floats(lanes));
   for_each_chunk(
       tiles.count(), block,
       [&](int64_t index, int64_t begin, int64_t end) {
-        const TransformedTiles in{buffers.own(), in_row, in_point};
-        const TransformedTiles out{in_place ? in.data : in.data + kPoints * in_point, out_row, out_point};
-        PartMoments part(s.out_c, lanes, out.data + kPoints * out_point);
+        float* buffer = buffers.own();
+        const TransformedTiles in{buffer + in_offset, in_row, in_point};
+        const TransformedTiles out{buffer + out_offset, out_row, out_point};
+        PartMoments part(s.out_c, lanes, buffer + floats);
         for (int64_t from = begin; from < end; from += group) {
           const int64_t count = std::min(group, end - from);
           tiles.for_each(from, from + count, s.in_c, [&](int64_t i, const Tiles::Place& at) {
