@@ -13,11 +13,20 @@
 namespace espalier::pruning {
 namespace {
 
+bool fits(const std::string& pattern, const std::string& layer) {
+  return fnmatch(pattern.c_str(), layer.c_str(), 0) == 0;
+}
+
 bool matches(const std::string& pattern, const layers::Network& network, const ChannelGroup& group) {
   return std::ranges::any_of(group.producers, [&](int n) {
-    const std::string& layer = network.nodes()[static_cast<size_t>(n)].layer->name();
-    return fnmatch(pattern.c_str(), layer.c_str(), 0) == 0;
+    return fits(pattern, network.nodes()[static_cast<size_t>(n)].layer->name());
   });
+}
+
+// Of patterns that match, the one that names a group most closely counts: by its own name, its first layer's,
+// before another layer's; then by the most letters.
+std::pair<bool, int64_t> closeness(const std::string& pattern, const ChannelGroup& group) {
+  return {fits(pattern, group.name), std::ssize(pattern) - std::ranges::count(pattern, '*')};
 }
 
 // Groups whose channels are made at the same resolution share a stage: height, width.
@@ -106,10 +115,10 @@ std::vector<ChannelSelection::Contest> ChannelSelection::contests(const ChannelG
     if (options_.scope == "group" || !of_stage.contains(stage)) {
       of_stage[stage] = result.size();
       result.push_back({.share = options_.target == "channels" ? options_.reduction : 1});
-      size_t longest = 0;
+      std::pair<bool, int64_t> closest(false, -1);
       for (const auto& [pattern, share] : options_.layers)
-        if (pattern.size() > longest && matches(pattern, network, group)) {
-          longest = pattern.size();
+        if (matches(pattern, network, group) && closeness(pattern, group) > closest) {
+          closest = closeness(pattern, group);
           result.back().share = share;
         }
     }

@@ -18,8 +18,8 @@ struct ChannelSelectionOptions {
   std::string target = "channels";
   double reduction = 0;
   // With scope "group", by layer that makes a group's channels ('*' stands for any text; of names that fit
-  // the longest counts): the share of them that goes in place of `reduction` where `target` is "channels",
-  // else in proportion to it.
+  // one that fits the group's first layer goes before others, then one of more letters): the share of them
+  // that goes in place of `reduction` where `target` is "channels", else in proportion to it.
   std::map<std::string, double> layers;
   std::vector<std::string> protect;  // layers, likewise: their groups stay whole
   bool residual = true;              // whether channels that sums of branches carry go too

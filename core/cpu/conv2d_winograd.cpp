@@ -73,6 +73,22 @@ bool winograd_pays(const ConvShape& s, ConvPass pass) {
 
 namespace {
 
+// Where the transforms of a group of tiles and their sums lie in a thread's buffer, and how far their points
+// are apart. The sums of one panel are written over what they were made from, each row before those that are
+// still to be read.
+struct GroupPlaces {
+  GroupPlaces(int64_t tiles, int64_t in_row, int64_t out_row)
+      : in_point(stride_of(tiles, in_row)), out(kPoints * in_point), out_point(stride_of(tiles, out_row)) {
+    floats = out + kPoints * out_point;
+    if (out_row > panel_width()) return;
+    in = tiles * std::max<int64_t>(out_row - in_row, 0);
+    out = 0;
+    in_point = out_point = std::max(in_point, out_point);
+    floats = kPoints * in_point;
+  }
+  int64_t in = 0, in_point, out, out_point, floats;
+};
+
 void add_square(const Square<float>& outputs, PartMoments& part) {
   const int64_t count = outputs.column_end * outputs.column_stride;
   part.add(outputs.data, outputs.row_end, count, outputs.row_stride);
@@ -105,34 +121,26 @@ void winograd_forward(const ConvShape& s, const float* x, const Tensor& weight, 
   const bool in_groups = kPoints * s.in_c * out_row <= kNearWeights;
   const int64_t block = in_groups ? ceil_div(equal, kBatchRows) * kBatchRows : tiles.unparted(equal);
   const int64_t group = in_groups ? kBatchRows : block;
-  // Sums of a panel may be written over what they were made from: each tile's behind those that are still to
-  // be read.
-  const bool in_place = out_row <= panel_width() && (in_groups || in_row == out_row);
-  const int64_t longer = std::max(in_row, out_row);
-  const int64_t in_point = stride_of(group, in_place ? longer : in_row),
-                out_point = in_place ? in_point : stride_of(group, out_row);
-  const int64_t in_offset = in_place ? group * (longer - in_row) : 0,
-                out_offset = in_place ? 0 : kPoints * in_point;
-  const int64_t floats = in_place ? kPoints * in_point : kPoints * (in_point + out_point);
+  const GroupPlaces places(group, in_row, out_row);
   const int64_t lanes = tiles.size() * s.out_c;
   if (moments != nullptr) moments->emplace(s.out_c, ceil_div(tiles.count(), block));
-  ThreadBuffers buffers(floats + PartMoments::floats(lanes));
+  ThreadBuffers buffers(places.floats + PartMoments::floats(lanes));
   for_each_chunk(
       tiles.count(), block,
       [&](int64_t index, int64_t begin, int64_t end) {
         float* buffer = buffers.own();
-        const TransformedTiles in{buffer + in_offset, in_row, in_point};
-        const TransformedTiles out{buffer + out_offset, out_row, out_point};
-        PartMoments part(s.out_c, lanes, buffer + floats);
+        const TransformedTiles in{buffer + places.in, in_row, places.in_point};
+        const TransformedTiles out{buffer + places.out, out_row, places.out_point};
+        PartMoments part(s.out_c, lanes, buffer + places.floats);
         for (int64_t from = begin; from < end; from += group) {
           const int64_t count = std::min(group, end - from);
           tiles.for_each(from, from + count, s.in_c, [&](int64_t i, const Tiles::Place& at) {
-            winograd::transform_input(tiles.patch(x, at), s.in_c, in.data + i * in_row, in_point);
+            winograd::transform_input(tiles.patch(x, at), s.in_c, in.data + i * in_row, in.point);
           });
           weights->multiply(count, in, out);
           tiles.for_each(from, from + count, s.out_c, [&](int64_t i, const Tiles::Place& at) {
             const Square<float> to = tiles.outputs(y, at);
-            winograd::transform_output(s.kernel_h, out.data + i * out_row, out_point, s.out_c, to,
+            winograd::transform_output(s.kernel_h, out.data + i * out_row, out.point, s.out_c, to,
                                        epilogue.from(0, to.data - y));
             if (moments != nullptr) add_square(to, part);
           });

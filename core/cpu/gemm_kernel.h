@@ -29,8 +29,9 @@ void multiply(const GemmBlock& block);
 void multiply_narrow(const GemmBlock& block);
 
 // So many products of matrices that lie a, b and c floats apart: all of them for some rows of C before the
-// next, kBatchRows or a part of them, which stay in L1 meanwhile. C may be A where one panel holds its
-// columns. REQUIRES: n in whole vectors, unless narrow; a_depth 1, one segment, alpha 1, beta 0, no epilogue.
+// next, kBatchRows or a part of them, which stay in L1 meanwhile. C may lie over A where one panel holds its
+// columns, and no row of C over a later one of A. REQUIRES: n in whole vectors, unless narrow; a_depth 1, one
+// segment, alpha 1, beta 0, no epilogue.
 struct GemmBatch {
   int64_t count, a, b, c;
 };

@@ -42,7 +42,7 @@ class TransformedWeights {
  public:
   explicit TransformedWeights(const Weights& weights);
   // At each point, rows of out_c sums from `tiles` rows of in_c channels. Whole vectors are written, or
-  // halves. `out` may be `in` where their rows are equally long, and no longer than a panel.
+  // halves. Where they fit a panel, `out` may lie over `in`, no row of it over a later one.
   void multiply(int64_t tiles, const TransformedTiles& in, const TransformedTiles& out) const;
 
  private:

@@ -178,6 +178,15 @@ TEST_CASE("shares by layer, protected layers and residual channels") {
   CHECK(shares.channels.at("layer1.0.conv1") == 8);
   CHECK(shares.channels.at("layer2.0.conv1") == 24);
   CHECK(shares.channels.at("layer3.0.conv1") == 64);
+  // A layer's own name goes before one that stands for many, and a group's before those of layers it is
+  // coupled to.
+  const Chosen close = choose(small_resnet(),
+                              "layers = {conv1 = 0.25, \"layer2.*.conv1\" = 0.5, \"layer2.1.conv1\" = 0.0, "
+                              "\"layer3.0.conv2\" = 0.5}");
+  CHECK(close.channels.at("conv1") == 12);
+  CHECK(close.channels.at("layer2.0.conv1") == 16);
+  CHECK(close.channels.at("layer2.1.conv1") == 32);
+  CHECK(close.channels.at("layer3.0.conv2") == 16);
   const Chosen kept = choose(small_resnet(), "reduction = 0.5\nprotect = [\"layer3.*\"]\nresidual = false");
   for (const auto& [name, channels] : whole) {
     INFO(name);
