@@ -184,7 +184,7 @@ std::string bench(const BenchOptions& options) {
       "count from; beside it compiled by its JIT, traced and frozen or optimized for inference. "
       "Loading: what a batch from the loader, with CIFAR's augmentation, adds to a step, one with and one "
       "without in turn. An empty step: the network's operations on single numbers.",
-      table, threads, runs(options) + ", " + opponent.note);
+      table, threads, opponent.note);
 }
 
 }  // namespace espalier::apps

@@ -180,7 +180,7 @@ std::string bench_conv(const BenchOptions& options) {
       "GFLOP/s of a direct convolution's operations, whatever the algorithm does: batch x size², "
       "channels in -> out, kernel, padded by half of it. Beside them the same through a matrix of patches "
       "(im2col) and our own products, and PyTorch in its faster memory format; the ratio is to PyTorch.",
-      table, threads, runs(options) + ", " + opponent.note);
+      table, threads, opponent.note);
 }
 
 }  // namespace espalier::apps

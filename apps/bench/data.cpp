@@ -76,8 +76,7 @@ std::string bench_data(const DataBenchOptions& options) {
                opponent.peer ? fmt::format("{:.2f}x", figures[0] / figures[1]) : ""});
   }
   return publish(options, "espalier bench data", "Speed of preparing images",
-                 "Images that one thread reads, changes at random and normalises.", table, 1,
-                 runs(options) + ", " + opponent.note);
+                 "Images that one thread reads, changes at random and normalises.", table, 1, opponent.note);
 }
 
 }  // namespace espalier::apps

@@ -19,7 +19,8 @@ Opponent find_opponent(const BenchOptions& options, const std::string& script, i
   std::string missing;
   Opponent result{.peer = Peer::start(options.python, script, {std::to_string(threads)}, missing),
                   .note = {}};
-  result.note = result.peer ? result.peer->version() : "not compared: " + missing;
+  result.note = fmt::format("median of {} alternating runs of {} s, {}", options.repeats, options.seconds,
+                            result.peer ? result.peer->version() : "not compared: " + missing);
   return result;
 }
 
@@ -28,10 +29,6 @@ std::vector<double> step_rates(const std::vector<std::function<void()>>& steps, 
   std::vector<std::function<double()>> figures;
   for (const auto& step : steps) figures.emplace_back([&step] { return rate(step, 0); });
   return alternate(figures, static_cast<int>(turns));
-}
-
-std::string runs(const BenchOptions& options) {
-  return fmt::format("median of {} alternating runs of {} s", options.repeats, options.seconds);
 }
 
 std::string publish(const BenchOptions& options, const std::string& command, const std::string& title,

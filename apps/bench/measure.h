@@ -48,12 +48,9 @@ void check_only(const std::string& only, const std::vector<std::string>& names);
 // A benchmark's peer, or why there is none. Ours and theirs have `threads` threads each.
 struct Opponent {
   std::unique_ptr<Peer> peer;
-  std::string note;  // "PyTorch 1.13.0", or "not compared: …"
+  std::string note;  // how is measured and beside whom: "median of 5 alternating runs of 2 s, PyTorch 1.13.0"
 };
 Opponent find_opponent(const BenchOptions& options, const std::string& script, int threads);
-
-// "median of 5 alternating runs of 2 s"
-std::string runs(const BenchOptions& options);
 
 // The table and, below it, the machine, the threads, the note on how was measured and beside whom, and the
 // commit; written to options.output as Markdown too, below `title` and `introduction`.

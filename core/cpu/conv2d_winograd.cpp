@@ -160,6 +160,8 @@ struct GradientMatrix {
         rows(by_inputs ? shape.in_c : shape.out_c),
         row(whole(by_inputs ? shape.out_c : shape.in_c)),
         point(stride_of(rows, row)) {}
+  int64_t floats() const { return kPoints * point; }
+
   bool by_inputs;
   int64_t rows, row, point;
 };
@@ -226,7 +228,7 @@ class GradientSums {
 // The parts' sums, added in their order and transformed.
 void write_gradient(const ConvShape& s, const GradientMatrix& matrix, float* sums, int64_t parts,
                     float* dweight) {
-  if (parts > 1) sum_parts(sums, parts, kPoints * matrix.point, sums);
+  if (parts > 1) sum_parts(sums, parts, matrix.floats(), sums);
   for_each_chunk(matrix.rows, 8, [&](int64_t, int64_t from, int64_t to) {
     if (!matrix.by_inputs) {
       for (int64_t o = from; o < to; ++o)
@@ -253,7 +255,7 @@ void backward_weight_in_parts(const ConvShape& s, const float* x, const float* d
                 parts = ceil_div(tiles.count(), part);
   const int64_t block = tiles.unparted(ceil_div(part, (part + fitting / 2) / fitting));  // equal ones
   const GradientSums step(s, tiles, block);
-  const int64_t size = kPoints * step.matrix().point;
+  const int64_t size = step.matrix().floats();
   ThreadBuffers buffers(step.floats());
   Workspace<float> sums(parts * size);
   for_each_chunk(
@@ -277,7 +279,7 @@ void backward_weight_in_chunks(const ConvShape& s, const float* x, const float* 
       std::max(kChunkFloats / (kPoints * (tiles.row(s.in_c) + tiles.row(s.out_c))), kLeastTiles);
   const int64_t chunk = tiles.unparted(ceil_div(tiles.count(), ceil_div(tiles.count(), fitting)));
   const GradientSums step(s, tiles, chunk);
-  Workspace<float> buffer(step.floats()), sums(kPoints * step.matrix().point);
+  Workspace<float> buffer(step.floats()), sums(step.matrix().floats());
   for (int64_t begin = 0; begin < tiles.count(); begin += chunk) {
     const int64_t count = std::min(chunk, tiles.count() - begin);
     for_each_chunk(
@@ -303,7 +305,7 @@ void winograd_backward_weight(const ConvShape& s, const float* x, const float* d
     std::fill_n(dweight, s.weights(), 0.0f);
   else if (goes_by_channels(s))
     winograd_backward_weight_by_channels(s, x, dy, dweight);
-  else if (kPoints * GradientMatrix(s).point <= kSumFloats)
+  else if (GradientMatrix(s).floats() <= kSumFloats)
     backward_weight_in_parts(s, x, dy, dweight);
   else
     backward_weight_in_chunks(s, x, dy, dweight);
