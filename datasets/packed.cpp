@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
+#include "datasets/image.h"
 
 namespace espalier::datasets {
 namespace {
