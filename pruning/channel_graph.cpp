@@ -155,10 +155,8 @@ ChannelGroup make_group(const Network& network, const std::vector<ChannelFlow>& 
     if (puts_out(layer, flow, ParameterKind::weight)) group.producers.push_back(n);
     if (puts_out(layer, flow, ParameterKind::norm_scale)) group.norms.push_back(n);
   }
-  const int first = !group.producers.empty() ? group.producers.front()
-                    : !group.norms.empty()   ? group.norms.front()
-                                             : group.nodes.front();
-  if (first >= 0) group.name = network.nodes()[static_cast<size_t>(first)].layer->name();
+  if (const int first = group.named_by().front(); first >= 0)
+    group.name = network.nodes()[static_cast<size_t>(first)].layer->name();
   return group;
 }
 

@@ -59,8 +59,7 @@ class ChannelIndex {
 
 // Channels that flow through the same layers. Each is a candidate of its own.
 struct ChannelGroup {
-  std::string
-      name;  // of the first layer that makes its channels; of groups with the same, later ones get "#2", …
+  std::string name;  // of the first in named_by(); of groups with the same, later ones get "#2", …
   int channels = 0;
   // Not those of the image, of the network's output, or of a softmax, nor what these are chosen from.
   bool prunable = true;
@@ -68,6 +67,12 @@ struct ChannelGroup {
   std::vector<int> producers, norms,
       consumers;                      // those with weights of them, that scale them, that read them
   std::vector<ChannelSlices> slices;  // in the order of nodes
+
+  // The layers whose names stand for the group: those that make its channels; where these are only chosen
+  // from others', those that scale them, or else that pass them on.
+  const std::vector<int>& named_by() const {
+    return !producers.empty() ? producers : !norms.empty() ? norms : nodes;
+  }
 };
 
 // Whether a sum of branches carries the group's channels, as the stream of a residual network.

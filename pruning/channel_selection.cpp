@@ -18,9 +18,9 @@ bool fits(const std::string& pattern, const std::string& layer) {
 }
 
 bool matches(const std::string& pattern, const layers::Network& network, const ChannelGroup& group) {
-  return std::ranges::any_of(group.producers, [&](int n) {
-    return fits(pattern, network.nodes()[static_cast<size_t>(n)].layer->name());
-  });
+  return fits(pattern, group.name) || std::ranges::any_of(group.named_by(), [&](int n) {
+           return n >= 0 && fits(pattern, network.nodes()[static_cast<size_t>(n)].layer->name());
+         });
 }
 
 // Of patterns that match, the one that names a group most closely counts: by its own name, its first layer's,
@@ -31,8 +31,20 @@ std::pair<bool, int64_t> closeness(const std::string& pattern, const ChannelGrou
 
 // Groups whose channels are made at the same resolution share a stage: height, width.
 std::pair<int64_t, int64_t> stage_of(const layers::Network& network, const ChannelGroup& group) {
-  const Shape& output = network.nodes()[static_cast<size_t>(group.producers.front())].output;
+  const Shape& output = network.nodes()[static_cast<size_t>(group.named_by().front())].output;
   return output.rank() == 4 ? std::pair(output[1], output[2]) : std::pair(int64_t{0}, int64_t{0});
+}
+
+// In percent.
+std::string shortfall(const std::string& target, double most, double due) {
+  return fmt::format("no more than {:.1f} % of the {} can go, short of {:.1f} %", most, target, due);
+}
+
+// The lowest scores first, of equal ones as they are.
+void sort_by_score(Removal& candidates, const ChannelScores& scores) {
+  std::ranges::stable_sort(candidates, {}, [&](const Candidate& candidate) {
+    return scores[static_cast<size_t>(candidate.group)][static_cast<size_t>(candidate.channel)];
+  });
 }
 
 }  // namespace
@@ -60,20 +72,27 @@ ChannelSelection::ChannelSelection(const layers::Network& network, const Channel
                                    ChannelSelectionOptions options, Device device)
     : options_(std::move(options)) {
   const ChannelGraph graph(network);
-  std::vector<std::string> patterns = options_.protect;
-  for (const auto& [pattern, share] : options_.layers) patterns.push_back(pattern);
-  for (const std::string& pattern : patterns)
-    check(std::ranges::any_of(
-              graph.groups(),
-              [&](const ChannelGroup& group) { return group.prunable && matches(pattern, network, group); }),
-          "[channels] no layer of '{}' whose channels can be pruned has a name like '{}'", network.name(),
+  const auto names = [&](const std::string& pattern) {
+    return [&](const ChannelGroup& group) { return matches(pattern, network, group); };
+  };
+  std::vector<ChannelGroup> groups = graph.groups();
+  const auto check_names = [&](const std::string& pattern) {
+    check(std::ranges::any_of(groups, names(pattern)),
+          "[channels] of the layers of '{}' whose channels may go none has a name like '{}'", network.name(),
           pattern);
-  for (const ChannelGroup& group : graph.groups())
-    if (group.prunable && !group.producers.empty() && criterion.applies_to(network, group) &&
-        (options_.residual || !is_residual(network, group)) &&
-        std::ranges::none_of(options_.protect,
-                             [&](const auto& pattern) { return matches(pattern, network, group); }))
-      channels_[group.name] = group.channels;
+  };
+  std::erase_if(groups, [](const ChannelGroup& group) { return !group.prunable; });
+  std::ranges::for_each(options_.protect, check_names);
+  for (const auto& [pattern, share] : options_.layers)
+    if (share == 0) check_names(pattern);
+  // What is to lose channels has to be able to.
+  std::erase_if(groups, [&](const ChannelGroup& group) {
+    return !criterion.applies_to(network, group) || (!options_.residual && is_residual(network, group)) ||
+           std::ranges::any_of(options_.protect, [&](const auto& pattern) { return names(pattern)(group); });
+  });
+  for (const auto& [pattern, share] : options_.layers)
+    if (share > 0) check_names(pattern);
+  for (const ChannelGroup& group : groups) channels_[group.name] = group.channels;
   check(!channels_.empty(), "[channels] nothing of '{}' may be pruned", network.name());
 
   if (options_.target == "flops") {
@@ -127,11 +146,42 @@ std::vector<ChannelSelection::Contest> ChannelSelection::contests(const ChannelG
     for (int channel = 0; channel < group.channels; ++channel)
       contest.order.push_back({static_cast<int>(g), channel});
   }
-  for (Contest& contest : result)
-    std::ranges::stable_sort(contest.order, {}, [&](const Candidate& candidate) {
-      return scores[static_cast<size_t>(candidate.group)][static_cast<size_t>(candidate.channel)];
-    });
+  for (Contest& contest : result) sort_by_score(contest.order, scores);
   return result;
+}
+
+int64_t ChannelSelection::Contest::to_go(double part) const {
+  const auto all = std::llround(std::min(1.0, part * share) * static_cast<double>(at_first));
+  return std::clamp<int64_t>(all - (at_first - std::ssize(order)), 0, std::ssize(order));
+}
+
+ChannelChoice ChannelSelection::choose_shares(const ChannelGraph& graph, const std::vector<Contest>& all,
+                                              double progress) const {
+  Removal wishes;
+  int64_t first = 0, due = 0, missing = 0;
+  for (const Contest& contest : all) {
+    const int64_t to_go = contest.to_go(progress), left = std::ssize(contest.order);
+    // The last of a group cannot go: those behind it in the contest take its turn.
+    int64_t count = to_go, met = 0;
+    const size_t others = wishes.size();
+    while (true) {
+      wishes.resize(others);
+      wishes.insert(wishes.end(), contest.order.begin(), contest.order.begin() + count);
+      const Removal possible = graph.admissible(wishes);
+      met = std::count_if(wishes.begin() + static_cast<std::ptrdiff_t>(others), wishes.end(),
+                          [&](const Candidate& wish) { return std::ranges::binary_search(possible, wish); });
+      if (met == to_go || count == left) break;
+      count = std::min(count + to_go - met, left);
+    }
+    first += contest.at_first;
+    due += contest.at_first - left + to_go;
+    missing += to_go - met;
+  }
+  const auto percent = [&](int64_t channels) {
+    return 100 * static_cast<double>(channels) / static_cast<double>(first);
+  };
+  return {graph.admissible(wishes, options_.multiple),
+          missing > 0 ? shortfall(options_.target, percent(due - missing), percent(due)) : ""};
 }
 
 ChannelChoice ChannelSelection::choose(const ChannelGraph& graph, const layers::Network& network,
@@ -141,16 +191,12 @@ ChannelChoice ChannelSelection::choose(const ChannelGraph& graph, const layers::
   const auto at = [&](double part, double further, size_t ahead) {
     Removal wishes;
     for (size_t i = 0; i < all.size(); ++i) {
-      const Contest& contest = all[i];
-      const double reached = std::min(1.0, (i < ahead ? further : part) * contest.share);
-      const auto to_go = std::llround(reached * static_cast<double>(contest.at_first));
-      const int64_t count = std::clamp<int64_t>(to_go - (contest.at_first - std::ssize(contest.order)), 0,
-                                                std::ssize(contest.order));
-      wishes.insert(wishes.end(), contest.order.begin(), contest.order.begin() + count);
+      const int64_t count = all[i].to_go(i < ahead ? further : part);
+      wishes.insert(wishes.end(), all[i].order.begin(), all[i].order.begin() + count);
     }
     return graph.admissible(wishes, options_.multiple);
   };
-  if (options_.target == "channels") return {at(progress, progress, 0), ""};
+  if (options_.target == "channels") return choose_shares(graph, all, progress);
   // The smallest part that reaches the target; shares above 1 take what the others leave.
   const double target = 1 - progress * options_.reduction;
   const auto left = [&](const Removal& removal) { return cost_(without_channels(network, removal)); };
@@ -160,8 +206,7 @@ ChannelChoice ChannelSelection::choose(const ChannelGraph& graph, const layers::
     if (contest.share > 0) high = std::max(high, 1 / contest.share);
   const Removal most = at(high, high, 0);
   if (const double least = left(most); least > target)
-    return {most, fmt::format("no more than {:.1f} % of the {} can go, short of {:.1f} %", 100 * (1 - least),
-                              options_.target, 100 * (1 - target))};
+    return {most, shortfall(options_.target, 100 * (1 - least), 100 * (1 - target))};
   for (int i = 0; i < 16; ++i) {
     const double middle = (low + high) / 2;
     (reaches(at(middle, middle, 0)) ? high : low) = middle;
@@ -187,9 +232,7 @@ Removal ChannelSelection::lowest(const ChannelGraph& graph, const layers::Networ
   Removal order;
   for (const Contest& contest : contests(graph, network, scores))
     order.insert(order.end(), contest.order.begin(), contest.order.end());
-  std::ranges::stable_sort(order, {}, [&](const Candidate& candidate) {
-    return scores[static_cast<size_t>(candidate.group)][static_cast<size_t>(candidate.channel)];
-  });
+  sort_by_score(order, scores);
   // Some cannot go, or the last of a group would: those behind them take their turn.
   Removal result;
   for (const Candidate& candidate : order) {

@@ -17,9 +17,10 @@ struct ChannelSelectionOptions {
   // this machine.
   std::string target = "channels";
   double reduction = 0;
-  // With scope "group", by layer that makes a group's channels ('*' stands for any text; of names that fit
-  // one that fits the group's first layer goes before others, then one of more letters): the share of them
-  // that goes in place of `reduction` where `target` is "channels", else in proportion to it.
+  // With scope "group", by one of a group's layers (ChannelGroup::named_by) or its own name ('*' stands for
+  // any text; of names that fit one that fits the group's own goes before others, then one of more letters):
+  // where `target` is "channels" the share of them that goes in place of `reduction`, else how hard the group
+  // is pruned beside others, which those without a name here are at 1.
   std::map<std::string, double> layers;
   std::vector<std::string> protect;  // layers, likewise: their groups stay whole
   bool residual = true;              // whether channels that sums of branches carry go too
@@ -37,8 +38,8 @@ struct ChannelChoice {
 // been taken from it since.
 class ChannelSelection {
  public:
-  // Throws Error where an entry of `layers` or `protect` names no layer whose channels can go, and where no
-  // channel may.
+  // Throws Error where an entry of `layers` or `protect` names no group whose channels can go, where one of
+  // `layers` that is to lose channels names none that may, and where no channel may go.
   ChannelSelection(const layers::Network& network, const ChannelCriterion& criterion,
                    ChannelSelectionOptions options, Device device);
 
@@ -62,9 +63,15 @@ class ChannelSelection {
     Removal order;
     double share = 0;  // that goes in relation to others
     int64_t at_first = 0;
+
+    // How many are still to go until `part` of the share has.
+    int64_t to_go(double part) const;
   };
   std::vector<Contest> contests(const ChannelGraph& graph, const layers::Network& network,
                                 const ChannelScores& scores) const;
+  // For a target of channels: each contest's own share.
+  ChannelChoice choose_shares(const ChannelGraph& graph, const std::vector<Contest>& all,
+                              double progress) const;
 
   ChannelSelectionOptions options_;
   std::map<std::string, int> channels_;  // of the groups that may go, at the beginning

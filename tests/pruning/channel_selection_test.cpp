@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "core/random.h"
 #include "layers/models.h"
@@ -195,6 +196,12 @@ TEST_CASE("shares by layer, protected layers and residual channels") {
   }
   CHECK_ERROR(choose(small_resnet(), "reduction = 0.5\nprotect = [\"layer9.*\"]"), "layer9.*");
   CHECK_ERROR(choose(small_resnet(), "layers = {nosuch = 0.5}"), "nosuch");
+  // What is to lose channels has to be able to; what stays whole may be said twice.
+  CHECK_ERROR(choose(small_resnet(), "layers = {conv1 = 0.5, \"layer1.*\" = 0.5}\nresidual = false"),
+              "none has a name like 'conv1'");
+  CHECK_ERROR(choose(small_resnet(), "layers = {\"layer1.0.conv1\" = 0.5}\nprotect = [\"layer1.*\"]"),
+              "none has a name like 'layer1.0.conv1'");
+  CHECK_NOTHROW(choose(small_resnet(), "layers = {conv1 = 0.0, \"layer1.*\" = 0.5}\nresidual = false"));
   CHECK_ERROR(choose(small_resnet(), "reduction = 0.5\nprotect = [\"*\"]"),
               "nothing of 'resnet20' may be pruned");
   CHECK_ERROR(choose(small_resnet(), ""), "reduction");
@@ -225,11 +232,70 @@ TEST_CASE("what stays is a multiple, and a target that empties a group is met as
                                      100 * (1 - all.flops_left())));
 }
 
-TEST_CASE("a target of latency ends, whatever the clock says") {
+TEST_CASE("where the last of a group would go the next lowest takes its turn, as long as there is one") {
+  Network network = small_resnet();
+  const ChannelGraph graph(network);
+  // All of layer1's own channels score lowest.
+  ChannelScores scores = random_scores(graph, 1);
+  int lowest = 0, all = 0;
+  for (size_t g = 0; g < scores.size(); ++g) {
+    all += static_cast<int>(scores[g].size());
+    if (!graph.groups()[g].name.starts_with("layer1")) continue;
+    for (float& score : scores[g]) score -= 1;
+    lowest += static_cast<int>(scores[g].size());
+  }
+  const double share = static_cast<double>(lowest) / all;
+  const auto gone = [&](const Chosen& chosen) {
+    int left = 0;
+    for (const ChannelGroup& group : graph.groups())
+      if (group.prunable) left += chosen.channels.at(group.name);
+    return all - left;
+  };
+  const Chosen chosen =
+      choose(small_resnet(), fmt::format("scope = \"global\"\nreduction = {}", share), scores);
+  CHECK(chosen.channels.at("layer1.0.conv1") == 1);
+  CHECK(gone(chosen) == lowest);
+  CHECK(chosen.shortfall.empty());
+  const Chosen most = choose(small_resnet(), "scope = \"global\"\nreduction = 0.99", scores);
+  for (const ChannelGroup& group : graph.groups())
+    if (group.prunable) CHECK(most.channels.at(group.name) == 1);
+  CHECK(most.shortfall == fmt::format("no more than {:.1f} % of the channels can go, short of {:.1f} %",
+                                      100.0 * gone(most) / all, 100.0 * std::round(0.99 * all) / all));
+  CHECK(choose(small_resnet(), "layers = {\"layer1.0.conv1\" = 1.0}").shortfall.starts_with("no more than "));
+}
+
+TEST_CASE("channels that are only chosen from others' go by their batch norms, as slimming has it") {
+  for (const char* model : {"densenet40", "preresnet164"}) {
+    INFO(model);
+    Network network = layers::make_model(model, {.image = {32, 32, 3}, .classes = 10, .width = 0.25});
+    const ChannelGraph graph(network);
+    const ChannelSelection selection(network, *channel_criterion("batch_norm_scale").make({}),
+                                     {.scope = "global", .reduction = 0.4}, Device::cpu);
+    const Removal removal = selection.choose(graph, network, random_scores(graph, 1)).removal;
+    int all = 0;
+    for (const ChannelGroup& group : graph.groups())
+      if (group.prunable && !group.norms.empty()) all += group.channels;
+    CHECK(std::ssize(removal) >= std::llround(0.4 * all));
+    std::set<std::string> losing;
+    for (const Candidate& candidate : removal) {
+      const ChannelGroup& group = graph.groups()[static_cast<size_t>(candidate.group)];
+      if (group.producers.empty()) losing.insert(group.name);
+    }
+    CHECK(losing.size() >= 9);
+    const Network after = without_channels(network, removal);
+    CHECK(after.flops() < network.flops());
+    // By its own name, too.
+    const ChannelSelection named(network, *channel_criterion("batch_norm_scale").make({}),
+                                 {.layers = {{*losing.begin(), 0.5}}}, Device::cpu);
+    CHECK_FALSE(named.choose(graph, network, random_scores(graph, 1)).removal.empty());
+  }
+}
+
+TEST_CASE("a target of latency ends, whatever the clock says, and takes no group's last channel") {
   const Chosen chosen =
       choose(layers::make_model("conv2", {.image = {16, 16, 3}, .classes = 10, .width = 0.1}),
              "target = \"latency\"\nreduction = 0.3");
-  CHECK(chosen.flops_left() <= 1);
+  for (const auto& [name, channels] : chosen.channels) CHECK(channels >= 1);
 }
 
 TEST_CASE("the lowest of the whole network are as many as were asked for") {
@@ -248,8 +314,9 @@ TEST_CASE("the lowest of the whole network are as many as were asked for") {
   std::ranges::sort(chosen);
   CHECK(std::equal(chosen.begin(), chosen.end(), all.begin()));
   // As many as can go without emptying a group.
-  const Removal most = selection.lowest(graph, network, scores, 1'000'000);
-  CHECK(without_channels(network, most).parameter_count() > 0);
+  const Network least = without_channels(network, selection.lowest(graph, network, scores, 1'000'000));
+  for (const ChannelGroup& group : graph.groups())
+    CHECK(Chosen::counts(least).at(group.name) == (group.prunable ? 1 : group.channels));
 }
 
 }  // namespace
