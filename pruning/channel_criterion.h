@@ -52,6 +52,9 @@ class ChannelCriterion {
                                const Samples& samples) const = 0;
 };
 
+// Throws Error, saying whose it is, where a score is not finite: the network's weights or its losses are not.
+void check_finite(const ChannelGraph& graph, const ChannelScores& scores, std::string_view criterion);
+
 struct ChannelCriterionRow {
   std::string_view name;
   std::string_view description;

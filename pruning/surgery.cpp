@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "core/error.h"
@@ -75,13 +76,12 @@ Addition addition_of(Network& network, size_t n, const Tensor& held) {
   return result;
 }
 
-// Adds `sign` times what stays of `values` to a tensor of `state`, made of zeros where it is missing.
-void add_to(std::map<std::string, Tensor>& state, const std::string& name, const std::vector<float>& values,
-            const std::vector<int64_t>& kept, float sign, Device device) {
-  Tensor& tensor = state[name];
+// Adds what was folded to its tensor of `state`, made of zeros where it is missing.
+void add_to(std::map<std::string, Tensor>& state, const FoldedConstant& folded, Device device) {
+  Tensor& tensor = state[folded.tensor];
   std::vector<float> sums =
-      tensor.defined() ? tensor.to_vector<float>() : std::vector<float>(kept.size(), 0.0f);
-  for (size_t i = 0; i < kept.size(); ++i) sums[i] += sign * values[static_cast<size_t>(kept[i])];
+      tensor.defined() ? tensor.to_vector<float>() : std::vector<float>(folded.added.size(), 0.0f);
+  std::ranges::transform(sums, folded.added, sums.begin(), std::plus<>());
   tensor = Tensor::from(sums, {std::ssize(sums)}, device);
 }
 
@@ -123,19 +123,19 @@ Surgery remove_channels(Network& network, const Removal& removal, Shifts shifts)
     const std::vector<int64_t> kept = removed.kept(static_cast<int>(n));
     FoldedConstant folded{.layer = node.layer->name(), .tensor = node.layer->name() + ".bias"};
     for (int64_t c : kept) {
-      folded.largest = std::max<double>(folded.largest, std::abs(addition.values[static_cast<size_t>(c)]));
+      folded.added.push_back(addition.values[static_cast<size_t>(c)]);
+      folded.largest = std::max<double>(folded.largest, std::abs(folded.added.back()));
       folded.error = std::max<double>(folded.error, addition.errors[static_cast<size_t>(c)]);
     }
     // A batch norm takes its mean away again: in training of the batch, in evaluation the running one.
     const layers::Layer* norm = sole_reader_if_norm(network, n);
-    float sign = 1;
     if (!state.contains(folded.tensor) && norm != nullptr) {
       folded.tensor = norm->name() + ".running_mean";
-      sign = -1;
+      for (float& value : folded.added) value = -value;
     } else if (!state.contains(folded.tensor)) {
       biased.insert(n);
     }
-    add_to(state, folded.tensor, addition.values, kept, sign, held.device());
+    add_to(state, folded, held.device());
     report.folded.push_back(std::move(folded));
   }
   Network result = rewrite(network, removed, biased);
@@ -157,6 +157,14 @@ ModelSurgery prune_channels(Model& model, const Removal& removal, Shifts shifts)
   model.masks = std::move(masks);
   model.codebooks = std::move(codebooks);
   return {std::move(surgery.restriction), std::move(surgery.report)};
+}
+
+std::map<std::string, Tensor> follow_averages(const ModelSurgery& surgery,
+                                              const std::map<std::string, Tensor>& averages) {
+  std::map<std::string, Tensor> result = surgery.restriction(averages);
+  const Device device = averages.empty() ? Device::cpu : averages.begin()->second.device();
+  for (const FoldedConstant& folded : surgery.report.folded) add_to(result, folded, device);
+  return result;
 }
 
 }  // namespace espalier::pruning

@@ -13,8 +13,9 @@ struct FoldedConstant {
   std::string layer;   // that reads them
   std::string tensor;  // what took them up: its bias (a new one where it had none), or the running mean of
                        // the batch norm behind it
-  double largest = 0;  // of what was moved
-  double error = 0;    // the largest difference to what the layer had added; 0 where the move is exact
+  std::vector<float> added;  // to the tensor, by channel that stays
+  double largest = 0;        // of what was moved
+  double error = 0;          // the largest difference to what the layer had added; 0 where the move is exact
 };
 
 struct SurgeryReport {
@@ -45,11 +46,16 @@ layers::Network without_channels(const layers::Network& network, const Removal& 
 
 // What is left to do once prune_channels() has put the network into its model.
 struct ModelSurgery {
-  Restriction restriction;  // for an optimizer's state or averages
+  Restriction restriction;  // for an optimizer's state
   SurgeryReport report;
 };
 // For stages: replaces model.network and cuts the masks and codebooks to fit. Throws Error, leaving the model
 // as it was, where a constant would have to be folded into a bias that a mask or codebook holds.
 ModelSurgery prune_channels(Model& model, const Removal& removal, Shifts shifts = Shifts::zero);
+
+// Averages over time of the old network's state, as those of the new one: without what went, and with the
+// constants that were folded added to them as to what they average. That of a new bias begins there.
+std::map<std::string, Tensor> follow_averages(const ModelSurgery& surgery,
+                                              const std::map<std::string, Tensor>& averages);
 
 }  // namespace espalier::pruning

@@ -133,14 +133,14 @@ class Training {
 
   // Brings what stands beside the model into line with it.
   void follow(const ModelChange& change) {
-    if (change.restrict_tensors) {
+    if (change.restrict_optimizer_state) {
       const auto state = change.restrict_optimizer_state(optimizer_->state());
       const int64_t steps = optimizer_->steps();
       shared_->release();
       prepare_optimizer();
       optimizer_->load_state(state, steps);
       if (average_) {
-        const auto averages = change.restrict_tensors(average_->state());
+        const auto averages = change.follow_averages(average_->state());
         average_.emplace(shared_->parameters(), context_.model.network, options_.ema_decay);
         average_->load_state(averages);
       }

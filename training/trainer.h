@@ -40,10 +40,9 @@ void check_train_options(const TrainOptions& options, const layers::Network& net
 // What a callback did to context.model.
 struct ModelChange {
   bool constraints = false;  // masks or codes are others
-  // Channels were taken away, masks and codes cut to fit: makes what fits the new parameters out of tensors
-  // that are named and laid out as the old parameters and buffers were, or, for the second, as
-  // Optimizer::state().
-  std::function<std::map<std::string, Tensor>(const std::map<std::string, Tensor>&)> restrict_tensors,
+  // Channels were taken away, masks and codes cut to fit: what averages of the old parameters and buffers, by
+  // name, are for the new ones, and what Optimizer::state() is.
+  std::function<std::map<std::string, Tensor>(const std::map<std::string, Tensor>&)> follow_averages,
       restrict_optimizer_state;
 };
 

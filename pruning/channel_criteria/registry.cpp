@@ -1,3 +1,6 @@
+#include <cmath>
+
+#include "core/error.h"
 #include "core/named_rows.h"
 #include "pruning/channel_criterion.h"
 
@@ -26,6 +29,14 @@ std::span<const ChannelCriterionRow> channel_criteria() {
 
 const ChannelCriterionRow& channel_criterion(std::string_view name) {
   return find_row(channel_criteria(), name, "[channels] unknown criterion", "criteria");
+}
+
+void check_finite(const ChannelGraph& graph, const ChannelScores& scores, std::string_view criterion) {
+  for (size_t g = 0; g < scores.size(); ++g)
+    for (size_t channel = 0; channel < scores[g].size(); ++channel)
+      check(std::isfinite(scores[g][channel]),
+            "[channels] the score of channel {} of '{}' by {} is {}; expected a finite number", channel,
+            graph.groups()[g].name, criterion, scores[g][channel]);
 }
 
 }  // namespace espalier::pruning

@@ -46,7 +46,9 @@ ChannelScores ChannelPruner::scores(StageContext& context, const ChannelGraph& g
     samples =
         draw_samples(context.data.train, samples_, RandomStream(context.stage_seed(), "samples", draw).next(),
                      context.model.device());
-  return criterion(context.stage_seed())->scores(graph, context.model.network, samples);
+  ChannelScores scores = criterion(context.stage_seed())->scores(graph, context.model.network, samples);
+  check_finite(graph, scores, criterion_);
+  return scores;
 }
 
 ModelChange ChannelPruner::prune(StageContext& context, const Removal& removal,
@@ -59,11 +61,15 @@ ModelChange ChannelPruner::prune(StageContext& context, const Removal& removal,
           fmt::format("{}: a constant of up to {:.3g} was folded into {}; near the border of the image that "
                       "is off by up to {:.3g}",
                       folded.layer, folded.largest, folded.tensor, folded.error));
+  for (const std::string& layer : surgery.report.random)
+    context.reporter.line(fmt::format(
+        "{}: a constant that passed through it was folded as in evaluation, where training drops some of it",
+        layer));
   context.reporter.line(fmt::format(
       "{} channels pruned; {:.1f} % of the FLOPs and {:.1f} % of the parameters are gone",
       surgery.report.removed.size(), 100 * share_gone(before.flops(), context.model.network.flops()),
       100 * share_gone(before.parameter_count(), context.model.network.parameter_count())));
-  return {.restrict_tensors = [r = surgery.restriction](const auto& tensors) { return r(tensors); },
+  return {.follow_averages = [surgery](const auto& averages) { return follow_averages(surgery, averages); },
           .restrict_optimizer_state =
               [r = surgery.restriction](const auto& state) { return r.optimizer_state(state); }};
 }

@@ -9,7 +9,7 @@ namespace espalier::pruning {
 // How a stage scores channels and takes them away: what the stages of structured pruning have in common.
 class ChannelPruner {
  public:
-  // Reads criterion, reduce, norm_share, samples, shifts, and what read_channel_selection does.
+  // Reads criterion, reduce, norm_share, flops_weight, samples, shifts, and what read_channel_selection does.
   ChannelPruner(const Config& config, const std::string& default_criterion);
 
   // Throws Error where the options do not fit the network.
@@ -17,6 +17,7 @@ class ChannelPruner {
   // REQUIRES: `network` is the one that the stage began with.
   ChannelSelection selection(const layers::Network& network, Device device) const;
   // Of the model as it is now. `draw` numbers the times that a stage asks: each sees images of its own.
+  // Throws Error where one is not finite.
   ChannelScores scores(StageContext& context, const ChannelGraph& graph, uint64_t draw) const;
   // Takes the channels away; says so in the log. `before` is the network that the stage began with.
   ModelChange prune(StageContext& context, const Removal& removal, const layers::Network& before) const;

@@ -158,6 +158,7 @@ TEST_CASE("what a convolution's bias leaves goes into the running mean of a batc
   CHECK(into_mean.report.folded.at(0).layer == "conv2");
   CHECK(into_mean.report.folded.at(0).tensor == "bn.running_mean");
   CHECK(get(into_mean.network, "bn.running_mean") == Floats{-2, -8});
+  CHECK(into_mean.report.folded.at(0).added == Floats{-2, -8});
 
   Network bare = network(false);
   Surgery into_bias = remove_channels(bare, channels_of(bare, "conv1", {0}), Shifts::keep);
@@ -194,6 +195,25 @@ TEST_CASE("a sigmoid makes one half of a silenced channel") {
   Surgery surgery = remove_channels(network, channels_of(network, "conv1", {0}));
   CHECK(get(surgery.network, "fc.bias") == Floats{2, 3});
   CHECK(surgery.report.random == std::vector<std::string>{"dropout"});
+}
+
+TEST_CASE("averages follow: they lose what the weights lose and take up what was folded") {
+  Network network = stem([](Network& net) {
+    net.add("conv2d", "conv2", {{"channels", 2}, {"kernel", 1}, {"bias", false}});
+    net.add("global_average_pool2d", "pool");
+    net.add("linear", "fc", {{"features", 2}});
+  });
+  set(network, "conv1.bias", {2, 0});
+  set(network, "conv2.weight", {1, 0, 4, 0});
+  const Removal first = channels_of(network, "conv1", {0});
+  Model model{std::move(network), {}, {}};
+  const ModelSurgery surgery = prune_channels(model, first, Shifts::keep);
+  const auto averages = follow_averages(surgery, {{"conv1.bias", Tensor::from(Floats{1, 3}, {2})},
+                                                  {"fc.bias", Tensor::from(Floats{5, 6}, {2})}});
+  CHECK(averages.size() == 3);
+  CHECK(averages.at("conv1.bias").to_vector<float>() == Floats{3});
+  CHECK(averages.at("fc.bias").to_vector<float>() == Floats{5, 6});
+  CHECK(averages.at("conv2.bias").to_vector<float>() == Floats{2, 8});
 }
 
 TEST_CASE("an optimizer's state loses what the parameters lose") {
