@@ -119,6 +119,7 @@ checkpoint = {}
 [[stage]]
 type = "prune_channels"
 criterion = "{}"
+reduction = 0.0  # but for the groups below
 epochs = 20
 batch_size = 128
 learning_rate = 0.01
@@ -171,7 +172,7 @@ void add_sensitivity(CLI::App& program, CommonOptions& common) {
     const Sensitivity sensitivity = measure(*options, common);
     const double loss = options->loss / 100;
     const std::string what = fmt::format("{} by {} on {} training images of {}", options->model,
-                                         options->criterion, options->images, options->data);
+                                         options->criterion, sensitivity.images, options->data);
     if (!options->svg.empty()) write_file(options->svg, draw_sensitivity(sensitivity, what));
     if (!options->recipe.empty())
       write_file(options->recipe,

@@ -16,7 +16,11 @@ Sensitivity measure_sensitivity(layers::Network& network, const ChannelCriterion
                                 const std::function<void(const std::string&)>& at_group) {
   const ChannelGraph graph(network);
   const ChannelScores scores = criterion.scores(graph, network, samples);
-  Sensitivity result{.accuracy = evaluate(network, images, device).accuracy(), .shares = shares};
+  check_finite(graph, scores, "the criterion");
+  Sensitivity result{.images = images->size(),
+                     .accuracy = evaluate(network, images, device).accuracy(),
+                     .shares = shares,
+                     .groups = {}};
   for (int g = 0; g < std::ssize(graph.groups()); ++g) {
     const std::vector<float>& score = scores[static_cast<size_t>(g)];
     if (score.empty()) continue;

@@ -18,13 +18,15 @@ struct GroupSensitivity {
   std::vector<double> accuracies;  // by share that goes
 };
 struct Sensitivity {
+  int64_t images = 0;   // that accuracies are those on
   double accuracy = 0;  // of the whole network
   std::vector<double> shares;
   std::vector<GroupSensitivity> groups;  // those that can be pruned, in the order of the graph
 };
 
-// Accuracies are those on `images`. Of each group round(share · channels) channels go, the lowest scores
-// first, as many of them as can. `at_group` hears each group's name before its turn.
+// Of each group round(share · channels) channels go, the lowest scores
+// first, as many of them as can. `at_group` hears each group's name before its turn. Throws Error for a score
+// that is not finite.
 Sensitivity measure_sensitivity(layers::Network& network, const ChannelCriterion& criterion,
                                 const Samples& samples,
                                 const std::shared_ptr<const datasets::Dataset>& images,

@@ -16,6 +16,10 @@ class PruneChannelsStage final : public Stage {
     espalier::check(rounds_ == 1 || train_.epochs > 0,
                     "{}: {} rounds without epochs between them; expected epochs >= 1", config.where("rounds"),
                     rounds_);
+    espalier::check(rounds_ == 1 || !config.has("norm_share"),
+                    "{}: a share of the channels that a round finds would go by norm in each of {} rounds; "
+                    "expected rounds = 1 or no 'norm_share'",
+                    config.where("norm_share"), rounds_);
   }
 
   void check(const layers::Network& network, const datasets::Split& data) const override {

@@ -58,7 +58,9 @@ class RankCriteriaStage final : public Stage {
                       if (context.interrupted) throw Interrupted("stopped; the stage begins anew");
                       context.reporter.line(fmt::format("the oracle is at {}", group));
                     }});
-      return criterion->scores(graph, network, samples);
+      ChannelScores result = criterion->scores(graph, network, samples);
+      check_finite(graph, result, row.name);
+      return result;
     };
     const ChannelScores oracle = scores(channel_criterion(kOracle));
     nlohmann::json correlations = nlohmann::json::array();

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/error.h"
 #include "pruning/mask.h"
 #include "pruning/stages.h"
 #include "pruning/stages/channel_pruner.h"
@@ -41,6 +42,10 @@ class SoftPruneStage final : public Stage {
             Model& model = context.model;
             if (hold_) model.masks = held_before;
             for (const auto& [name, mask] : filter_masks(model.network, graph, chosen(epoch).removal)) {
+              espalier::check(!model.codebooks.contains(name),
+                              "[soft_prune] '{}' is made of its codebook's centroids, which undo what is set "
+                              "to zero; expected channels to be pruned before weights are shared",
+                              name);
               Tensor weight = model.network.parameter(name).variable.value();
               weight.backend().apply_mask(weight, mask);
               if (hold_) hold(model, name, mask);

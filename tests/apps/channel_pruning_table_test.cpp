@@ -55,6 +55,11 @@ TEST_CASE("pruned networks are compared with unpruned ones of the same seeds") {
   REQUIRE(table.size() == 1);
   CHECK(table[0][3] == "91.00 %");
   CHECK(table[0][5] == "-3.00");
+  // Of other seeds there is nothing to compare.
+  const json unlike = rows({summary("little/pruned", 1, 0.87, 400), summary("little/pruned", 2, 0.88, 400),
+                            summary("little/whole", 1, 0.90, 1000)});
+  CHECK(unlike[0][2] == "1 2");
+  for (size_t column : {3U, 5U, 7U}) CHECK(unlike[0][column] == "");
 }
 
 TEST_CASE("without runs of the unpruned network there is no change, and without any no row") {

@@ -1,8 +1,10 @@
 #include "apps/sensitivity.h"
 
 #include "core/config.h"
+#include "layers/models.h"
 #include "pruning/stages.h"
 #include "tests/support/catch.h"
+#include "tests/support/stage_run.h"
 
 using namespace espalier;
 
@@ -33,6 +35,28 @@ TEST_CASE("its recipe is one that a stage takes, without the groups that are bes
   CHECK(stage.table("layers").keys() == std::vector<std::string>{"conv2", "conv<1>"});
   CHECK(stage.table("layers").get_number("conv<1>") == 0.5);
   CHECK_NOTHROW(pruning::kPruneChannelsStage.make(stage));
+  // Where nothing is suggested nothing goes.
+  const Config none = Config::from_text(
+      apps::sensitivity_recipe({.accuracy = 0.9, .shares = {0.25}, .groups = {{"a", 8, {0.1}}}}, 0.01,
+                               "model.safetensors", "cifar10-jpeg", "l1"),
+      "recipe");
+  CHECK_NOTHROW(pruning::kPruneChannelsStage.make(none.tables("stage").front()));
+}
+
+TEST_CASE("its recipe fits the network whose groups it names, those of chosen channels too") {
+  const auto network =
+      layers::make_model("preresnet164", {.image = {28, 28, 1}, .classes = 10, .width = 0.25});
+  const pruning::ChannelGraph graph(network);
+  const auto criterion = pruning::channel_criterion("batch_norm_scale").make({});
+  pruning::Sensitivity sensitivity{.accuracy = 0.9, .shares = {0.25}, .groups = {}};
+  for (const pruning::ChannelGroup& group : graph.groups())
+    if (group.prunable && criterion->applies_to(network, group))
+      sensitivity.groups.push_back({group.name, group.channels, {0.9}});
+  const Config recipe = Config::from_text(
+      apps::sensitivity_recipe(sensitivity, 0.01, "model.safetensors", "cifar10-jpeg", "batch_norm_scale"),
+      "recipe");
+  const auto stage = pruning::kPruneChannelsStage.make(recipe.tables("stage").front());
+  CHECK_NOTHROW(stage->check(network, test::synthetic(50, 10)));
 }
 
 TEST_CASE("its plot has a line for each group and escapes their names") {

@@ -159,6 +159,25 @@ TEST_CASE("masks, momentum and averages follow the channels that stay") {
   for (size_t i = 0; i < mask.size(); ++i) CHECK((mask[i] != 0) == (weight[i] != 0));
 }
 
+TEST_CASE("averages go on where what channels held is folded into a bias that there was not") {
+  layers::Network network("folding", {28, 28, 1});
+  network.add("conv2d", "first", {{"channels", 6}, {"kernel", 5}, {"stride", 4}, {"bias", false}});
+  network.add("batch_norm", "norm");
+  network.add("relu", "relu");
+  network.add("conv2d", "second", {{"channels", 4}, {"kernel", 1}, {"bias", false}});
+  network.add("global_average_pool2d", "pool");
+  network.add("linear", "fc", {{"features", 10}});
+  network.initialise(layers::Initialiser::kaiming_normal, 1, Device::cpu);
+  network.parameter("norm.bias").variable.value().copy_from(Tensor::full({6}, 1.0f));
+  const TemporaryFolder folder;
+  StageRun run({std::move(network), {}, {}}, synthetic(100, 10), folder.path());
+  run(stage(pruning::kPruneChannelsStage.make,
+            "reduction = 0.5\nrounds = 2\nshifts = \"keep\"\nepochs = 4\nema_decay = 0.9\n" + kTrain));
+  CHECK(channels(run.model.network, "first") == 3);
+  CHECK(run.model.network.parameter("second.bias").variable.value().to_vector<float>() !=
+        std::vector<float>(4));
+}
+
 TEST_CASE("softly pruned filters are zero at the beginning of an epoch, train on, and go in the end") {
   const TemporaryFolder folder;
   StageRun run(residual_model(), synthetic(100, 10), folder.path());
@@ -291,6 +310,28 @@ TEST_CASE("greedy pruning takes so many channels every so many steps until the t
               "reduction = 0.5\nevery = 3\nsamples = 50\nepochs = 1\n" + kTrain));
   CHECK(early.metrics.at("pruned").at("target_met") == false);
   CHECK(channels(early.model.network, "stem") + channels(early.model.network, "inner") == 19);
+  const auto says = [](const StageRun& stopped, const std::string& text) {
+    return std::ranges::any_of(stopped.lines,
+                               [&](const std::string& line) { return line.find(text) != std::string::npos; });
+  };
+  CHECK(says(early, "the training ended before the target was met"));
+
+  const TemporaryFolder third;
+  StageRun all(residual_model(), synthetic(200, 10), third.path());
+  all(stage(pruning::kPruneGreedilyStage.make,
+            "reduction = 0.999\nevery = 1\nat_once = 10\nsamples = 50\nepochs = 1\n" + kTrain));
+  CHECK(channels(all.model.network, "stem") + channels(all.model.network, "inner") == 2);
+  CHECK(says(all, "no channel is left that may go"));
+}
+
+TEST_CASE("weights that centroids make are not pruned softly, which is said before they are trained") {
+  const TemporaryFolder folder;
+  Model model = residual_model();
+  const Shape shape = model.network.parameter("inner.weight").shape;
+  model.codebooks["inner.weight"] = {Tensor::zeros({1}), Tensor::zeros(shape, DType::int32)};
+  StageRun run(std::move(model), synthetic(50, 10), folder.path());
+  CHECK_ERROR(run(stage(pruning::kSoftPruneStage.make, "reduction = 0.25\nepochs = 1\n" + kTrain)),
+              "'inner.weight' is made of its codebook's centroids");
 }
 
 TEST_CASE("pruning by LASSO leaves sums of branches whole and keeps more of the answer than the norm does") {
@@ -365,6 +406,11 @@ TEST_CASE("keys that would have no effect and stages that do not fit their netwo
   CHECK_ERROR(made(prune, "reduction = 0.5\nsamples = 5"), "samples");
   CHECK_ERROR(made(prune, "reduction = 0.5\nscope = \"global\"\nlayers = {stem = 0.5}"), "layers");
   CHECK_ERROR(made(prune, "reduction = 1.0"), "reduction");
+  CHECK_ERROR(made(prune,
+                   "criterion = \"geometric_median\"\nreduction = 0.5\nnorm_share = 0.1\nrounds = 2\n"
+                   "epochs = 2"),
+              "expected rounds = 1 or no 'norm_share'");
+  CHECK_ERROR(made(pruning::kPruneGreedilyStage.make, "reduction = 0.5\nmultiple = 8"), "multiple");
   CHECK_ERROR(made(pruning::kPruneGreedilyStage.make, "reduction = 0.5\nscope = \"group\""), "scope");
   CHECK_ERROR(made(pruning::kPruneByLassoStage.make, "reduction = 0.5\nscope = \"global\""), "scope");
   CHECK_ERROR(made(pruning::kPruneByLassoStage.make, "reduction = 0.5\ntarget = \"latency\""), "latency");

@@ -1,6 +1,7 @@
 #include "pruning/sensitivity.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "layers/models.h"
 #include "pruning/surgery.h"
@@ -37,8 +38,22 @@ TEST_CASE("each row of a sensitivity is the accuracy without the lowest channels
     if (score[static_cast<size_t>(c)] < middle) lowest.push_back({index, c});
   auto pruned = remove_channels(network, lowest).network;
   CHECK(sensitivity.groups[1].accuracies[1] == evaluate(pruned, images, Device::cpu).accuracy());
-  // One channel always stays.
-  CHECK(sensitivity.groups[1].accuracies.size() == 3);
+  // One channel always stays, that of the highest score.
+  REQUIRE(sensitivity.groups[1].accuracies.size() == 3);
+  pruning::Removal all_but_one;
+  for (int c = 0; c < std::ssize(score); ++c)
+    if (score[static_cast<size_t>(c)] < std::ranges::max(score)) all_but_one.push_back({index, c});
+  auto least = remove_channels(network, all_but_one).network;
+  CHECK(sensitivity.groups[1].accuracies[2] == evaluate(least, images, Device::cpu).accuracy());
+  CHECK(sensitivity.images == images->size());
+
+  auto weight = network.parameter("conv2.weight").variable.value().to_vector<float>();
+  weight[0] = std::numeric_limits<float>::quiet_NaN();
+  Tensor broken = network.parameter("conv2.weight").variable.value();
+  broken.copy_from(Tensor::from(weight, broken.shape()));
+  CHECK_ERROR(
+      pruning::measure_sensitivity(network, *criterion, {}, images, {0.5}, Device::cpu, [](const auto&) {}),
+      "the score of channel 0 of 'conv2' by the criterion is nan");
 }
 
 TEST_CASE("the suggested share is the last before one that costs too much") {
