@@ -69,8 +69,12 @@ void add_pruned_bench(CLI::App& bench) {
   auto options = std::make_shared<PrunedBenchOptions>();
   app->add_option("dense", options->dense, "a .safetensors or .esp file")->required();
   app->add_option("pruned", options->pruned, "another")->required();
-  app->add_option("--batch-size", options->batch_size)->check(CLI::Range(1, 65536))->capture_default_str();
+  app->add_option("--batch-size", options->batch_size, "images of a step")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
   add_measuring(*app, *options);
+  app->get_option("--repeats")->description("how many times --seconds of single steps the two take in turn");
+  app->get_option("--seconds")->description("of steps of the first, for each repeat; the median step counts");
   add_threads(*app);
   app->callback([options] { print(bench_pruned(*options)); });
 }

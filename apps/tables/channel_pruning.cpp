@@ -117,7 +117,7 @@ Page render(const PruningTable& table, const std::vector<json>& summaries) {
       const PublishedPruning& beside = table.published[*row.beside];
       paper = change(beside.unpruned, beside.pruned);
     }
-    if (!unpruned.runs.empty()) {
+    if (unpruned.seeds() == pruned.seeds()) {
       const double whole = unpruned.mean_of(accuracy);
       before = unpruned.accuracies();
       lost = change(whole, after);
