@@ -43,9 +43,11 @@ struct ChannelCriterionOptions {
 class ChannelCriterion {
  public:
   virtual ~ChannelCriterion() = default;
-  // Whether the group has what is scored. REQUIRES: the group is one of `network`, which needs no weights.
-  virtual bool applies_to(const layers::Network& /*network*/, const ChannelGroup& /*group*/) const {
-    return true;
+  // Whether the group has what is scored: unless a criterion says otherwise layers that make its channels,
+  // for those that are only chosen from others' go with them. REQUIRES: the group is one of `network`, which
+  // needs no weights.
+  virtual bool applies_to(const layers::Network& /*network*/, const ChannelGroup& group) const {
+    return !group.producers.empty();
   }
   // The network is as it was afterwards. `samples` may be empty unless the criterion's row asks for them.
   virtual ChannelScores scores(const ChannelGraph& graph, layers::Network& network,

@@ -23,8 +23,8 @@ bool matches(const std::string& pattern, const layers::Network& network, const C
          });
 }
 
-// Of patterns that match, the one that names a group most closely counts: by its own name, its first layer's,
-// before another layer's; then by the most letters.
+// Of patterns that match, the one that names a group most closely counts: by its own name before a layer's;
+// then by the most letters.
 std::pair<bool, int64_t> closeness(const std::string& pattern, const ChannelGroup& group) {
   return {fits(pattern, group.name), std::ssize(pattern) - std::ranges::count(pattern, '*')};
 }

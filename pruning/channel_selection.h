@@ -43,6 +43,9 @@ class ChannelSelection {
   ChannelSelection(const layers::Network& network, const ChannelCriterion& criterion,
                    ChannelSelectionOptions options, Device device);
 
+  // Whether channels of the group may be chosen, and not only go with others.
+  bool takes_from(const ChannelGroup& group) const { return channels_.contains(group.name); }
+
   // The lowest scores go first, until the part `progress` of the way to the target is made; where that cannot
   // be reached without emptying a group, as far as it goes. Of equal scores the earlier channel goes first.
   // What others imply goes with them.

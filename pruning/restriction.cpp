@@ -80,17 +80,21 @@ Tensor Restriction::operator()(const std::string& name, const Tensor& tensor) co
 
 std::map<std::string, Tensor> Restriction::operator()(const std::map<std::string, Tensor>& tensors) const {
   std::map<std::string, Tensor> result;
-  for (const auto& [name, tensor] : tensors) result[name] = (*this)(name, tensor);
+  for (const auto& [name, tensor] : tensors)
+    result[name] = is_centroids(name) ? tensor : (*this)(name, tensor);
   return result;
+}
+
+bool Restriction::is_centroids(const std::string& name) const {
+  return std::ranges::any_of(
+      layouts_, [&](const auto& each) { return SharedWeights::centroids_of(each.first) == name; });
 }
 
 std::map<std::string, Tensor> Restriction::optimizer_state(const std::map<std::string, Tensor>& state) const {
   std::map<std::string, Tensor> result;
   for (const auto& [key, tensor] : state) {
     const std::string name = key.substr(key.find('/') + 1);
-    const bool shared = std::ranges::any_of(
-        layouts_, [&](const auto& each) { return SharedWeights::centroids_of(each.first) == name; });
-    result[key] = shared ? tensor : (*this)(name, tensor);
+    result[key] = is_centroids(name) ? tensor : (*this)(name, tensor);
   }
   return result;
 }

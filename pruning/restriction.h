@@ -36,10 +36,9 @@ class Restriction {
   // `tensor` has the shape of the parameter or buffer `name`; the result is a copy on its device where
   // anything goes, else the tensor itself. Throws Error for an unknown name or another shape.
   Tensor operator()(const std::string& name, const Tensor& tensor) const;
-  // Of a network's state, or its averages.
+  // Of a network's state, or averages of what is trained. Centroids of shared weights stay as they are.
   std::map<std::string, Tensor> operator()(const std::map<std::string, Tensor>& tensors) const;
-  // Of Optimizer::state(), whose names are "<kind>/<parameter>". Centroids of shared weights stay as they
-  // are.
+  // Of Optimizer::state(), whose names are "<kind>/<parameter>"; likewise.
   std::map<std::string, Tensor> optimizer_state(const std::map<std::string, Tensor>& state) const;
 
  private:
@@ -51,6 +50,9 @@ class Restriction {
     Shape shape;
     std::vector<Axis> axes;  // those that shrink
   };
+  // Of a weight of the network.
+  bool is_centroids(const std::string& name) const;
+
   std::map<std::string, Layout> layouts_;
 };
 

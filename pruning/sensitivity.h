@@ -24,9 +24,8 @@ struct Sensitivity {
   std::vector<GroupSensitivity> groups;  // those that can be pruned, in the order of the graph
 };
 
-// Of each group round(share · channels) channels go, the lowest scores
-// first, as many of them as can. `at_group` hears each group's name before its turn. Throws Error for a score
-// that is not finite.
+// Of each group round(share · channels) channels go, the lowest scores first, as many of them as can.
+// `at_group` hears each group's name before its turn. Throws Error for a score that is not finite.
 Sensitivity measure_sensitivity(layers::Network& network, const ChannelCriterion& criterion,
                                 const Samples& samples,
                                 const std::shared_ptr<const datasets::Dataset>& images,

@@ -37,7 +37,7 @@ class PruneGreedilyStage final : public Stage {
             return pruner_.prune(context, lowest, before);
           }});
     const bool reached = selection.reached(context.model.network);
-    if (exhausted)
+    if (!reached && exhausted)
       context.reporter.line("no channel is left that may go, and the target is not met");
     else if (!reached)
       context.reporter.line(

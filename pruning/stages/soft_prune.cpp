@@ -25,7 +25,14 @@ class SoftPruneStage final : public Stage {
         train_(read_train_options(config, TrainOptions{}.epochs)) {}
 
   void check(const layers::Network& network, const datasets::Split& data) const override {
-    pruner_.check(network);
+    const ChannelSelection selection = pruner_.selection(network, Device::cpu);
+    const ChannelGraph graph(network);
+    for (const ChannelGroup& group : graph.groups())
+      espalier::check(
+          !selection.takes_from(group) || !group.producers.empty(),
+          "[soft_prune] the channels of '{}' are chosen from others' and have no filters to set to "
+          "zero; expected it to be protected",
+          group.name);
     check_train_options(train_, network, data);
   }
 

@@ -284,6 +284,11 @@ TEST_CASE("channels that are only chosen from others' go by their batch norms, a
     CHECK(losing.size() >= 9);
     const Network after = without_channels(network, removal);
     CHECK(after.flops() < network.flops());
+    // Other criteria leave them to what they are chosen from, and take no more for it.
+    const ChannelSelection half(network, *channel_criterion("random").make({}), {.reduction = 0.5},
+                                Device::cpu);
+    for (const ChannelGroup& group : graph.groups())
+      CHECK(half.takes_from(group) == (group.prunable && !group.producers.empty()));
     // By its own name, too.
     const ChannelSelection named(network, *channel_criterion("batch_norm_scale").make({}),
                                  {.layers = {{*losing.begin(), 0.5}}}, Device::cpu);
@@ -291,11 +296,11 @@ TEST_CASE("channels that are only chosen from others' go by their batch norms, a
   }
 }
 
-TEST_CASE("a target of latency ends, whatever the clock says, and takes no group's last channel") {
+TEST_CASE("a target of latency ends, whatever the clock says, and says what it misses") {
   const Chosen chosen =
       choose(layers::make_model("conv2", {.image = {16, 16, 3}, .classes = 10, .width = 0.1}),
              "target = \"latency\"\nreduction = 0.3");
-  for (const auto& [name, channels] : chosen.channels) CHECK(channels >= 1);
+  CHECK((chosen.after.flops() < chosen.before.flops() || !chosen.shortfall.empty()));
 }
 
 TEST_CASE("the lowest of the whole network are as many as were asked for") {

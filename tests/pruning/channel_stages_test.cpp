@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/io/safetensors.h"
+#include "layers/models.h"
 #include "pruning/channel_graph.h"
 #include "pruning/stages.h"
 #include "tests/support/catch.h"
@@ -424,6 +425,10 @@ TEST_CASE("keys that would have no effect and stages that do not fit their netwo
   CHECK_ERROR(made(prune, "criterion = \"batch_norm_scale\"\nreduction = 0.5")->check(plain, data),
               "nothing of 'plain' may be pruned");
   CHECK_ERROR(made(prune, "reduction = 0.5\nprotect = [\"fc9\"]")->check(plain, data), "fc9");
+  const auto chosen = layers::make_model("densenet40", {.image = {28, 28, 1}, .classes = 10, .width = 0.25});
+  CHECK_ERROR(made(pruning::kSoftPruneStage.make, "criterion = \"batch_norm_scale\"\nreduction = 0.5")
+                  ->check(chosen, data),
+              "have no filters to set to zero");
 }
 
 }  // namespace

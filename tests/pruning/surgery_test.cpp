@@ -209,8 +209,10 @@ TEST_CASE("averages follow: they lose what the weights lose and take up what was
   Model model{std::move(network), {}, {}};
   const ModelSurgery surgery = prune_channels(model, first, Shifts::keep);
   const auto averages = follow_averages(surgery, {{"conv1.bias", Tensor::from(Floats{1, 3}, {2})},
+                                                  {"conv1.weight.centroids", Tensor::from(Floats{7}, {1})},
                                                   {"fc.bias", Tensor::from(Floats{5, 6}, {2})}});
-  CHECK(averages.size() == 3);
+  CHECK(averages.size() == 4);
+  CHECK(averages.at("conv1.weight.centroids").to_vector<float>() == Floats{7});
   CHECK(averages.at("conv1.bias").to_vector<float>() == Floats{3});
   CHECK(averages.at("fc.bias").to_vector<float>() == Floats{5, 6});
   CHECK(averages.at("conv2.bias").to_vector<float>() == Floats{2, 8});
