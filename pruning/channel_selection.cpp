@@ -17,9 +17,10 @@ bool fits(const std::string& pattern, const std::string& layer) {
   return fnmatch(pattern.c_str(), layer.c_str(), 0) == 0;
 }
 
+// REQUIRES: the group is prunable, hence not the image's.
 bool matches(const std::string& pattern, const layers::Network& network, const ChannelGroup& group) {
   return fits(pattern, group.name) || std::ranges::any_of(group.named_by(), [&](int n) {
-           return n >= 0 && fits(pattern, network.nodes()[static_cast<size_t>(n)].layer->name());
+           return fits(pattern, network.nodes()[static_cast<size_t>(n)].layer->name());
          });
 }
 
@@ -72,12 +73,10 @@ ChannelSelection::ChannelSelection(const layers::Network& network, const Channel
                                    ChannelSelectionOptions options, Device device)
     : options_(std::move(options)) {
   const ChannelGraph graph(network);
-  const auto names = [&](const std::string& pattern) {
-    return [&](const ChannelGroup& group) { return matches(pattern, network, group); };
-  };
   std::vector<ChannelGroup> groups = graph.groups();
   const auto check_names = [&](const std::string& pattern) {
-    check(std::ranges::any_of(groups, names(pattern)),
+    check(std::ranges::any_of(groups,
+                              [&](const ChannelGroup& group) { return matches(pattern, network, group); }),
           "[channels] of the layers of '{}' whose channels may go none has a name like '{}'", network.name(),
           pattern);
   };
@@ -88,7 +87,8 @@ ChannelSelection::ChannelSelection(const layers::Network& network, const Channel
   // What is to lose channels has to be able to.
   std::erase_if(groups, [&](const ChannelGroup& group) {
     return !criterion.applies_to(network, group) || (!options_.residual && is_residual(network, group)) ||
-           std::ranges::any_of(options_.protect, [&](const auto& pattern) { return names(pattern)(group); });
+           std::ranges::any_of(options_.protect,
+                               [&](const auto& pattern) { return matches(pattern, network, group); });
   });
   for (const auto& [pattern, share] : options_.layers)
     if (share > 0) check_names(pattern);

@@ -86,8 +86,9 @@ std::map<std::string, Tensor> Restriction::operator()(const std::map<std::string
 }
 
 bool Restriction::is_centroids(const std::string& name) const {
-  return std::ranges::any_of(
-      layouts_, [&](const auto& each) { return SharedWeights::centroids_of(each.first) == name; });
+  return !layouts_.contains(name) && std::ranges::any_of(layouts_, [&](const auto& each) {
+    return SharedWeights::centroids_of(each.first) == name;
+  });
 }
 
 std::map<std::string, Tensor> Restriction::optimizer_state(const std::map<std::string, Tensor>& state) const {

@@ -284,7 +284,7 @@ TEST_CASE("channels that are only chosen from others' go by their batch norms, a
     CHECK(losing.size() >= 9);
     const Network after = without_channels(network, removal);
     CHECK(after.flops() < network.flops());
-    // Other criteria leave them to what they are chosen from, and take no more for it.
+    // Other criteria leave them to what they are chosen from.
     const ChannelSelection half(network, *channel_criterion("random").make({}), {.reduction = 0.5},
                                 Device::cpu);
     for (const ChannelGroup& group : graph.groups())
